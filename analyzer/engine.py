@@ -1,0 +1,224 @@
+"""The analyzer: loads once, then note to report."""
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from multiprocessing import get_context
+
+from analyzer.assertion import context
+from analyzer.errors import NoteError
+from analyzer.kind import note_kind
+from analyzer.labels import Classifier, Labeler, is_weak
+from analyzer.lexicon import Lexicons, load_lexicons
+from analyzer.match import Matcher
+from analyzer.rubric import conclude, rate_dimensions, score
+from analyzer.rules import RULES
+from analyzer.rules.rule import Rule
+from analyzer.segment import Segmenter
+from analyzer.types import Failure, Finding, Level, Note, NotRun, Reading, Report, Result, Status, Versions
+
+_LOG = logging.getLogger(__name__)
+_CHUNK = (
+    64  # notes a worker gets at once: large enough that sending costs little, small enough to stay in order cheaply
+)
+_NOT_YET = (
+    NotRun("icd10", "Code suggestion is not part of this version."),
+    NotRun("billing", "Billing and record rules are not part of this version."),
+)
+_SEVERITY = list(Level)
+
+
+class Analyzer:
+    """Reads notes the way a payer's medical reviewer does.
+
+    Use :meth:`load`. An analyzer holds no state between notes and may be shared by threads.
+    """
+
+    def __init__(
+        self,
+        lexicons: Lexicons,
+        *,
+        classifier: Classifier | None = None,
+        rules: Sequence[Rule] = RULES,
+        max_chars: int = 100_000,
+        raises: bool = False,
+    ) -> None:
+        self._lexicons = lexicons
+        self._segmenter = Segmenter(lexicons)
+        self._matcher = Matcher(lexicons)
+        self._labeler = Labeler(lexicons, classifier)
+        self._rules = tuple(rules)
+        self._max_chars = max_chars
+        self._raises = raises
+        self._versions = Versions(
+            cuewise=_version(), lexicons=lexicons.hash, model=classifier.name if classifier else None
+        )
+
+    @classmethod
+    def load(cls, *, preview: bool = True, max_chars: int = 100_000) -> "Analyzer":
+        """Load lexicons and rules.
+
+        Parameters
+        ----------
+        preview : bool
+            Whether rules whose precision is not yet proven run too.
+        max_chars : int
+            The longest note that is analysed; a longer one is an error, never cut short.
+
+        Returns
+        -------
+        Analyzer
+
+        Raises
+        ------
+        LexiconError
+            When a lexicon is damaged.
+        """
+        rules = [rule for rule in RULES if preview or rule.status is Status.STABLE]
+        return cls(load_lexicons(), rules=rules, max_chars=max_chars)
+
+    def analyze(self, note: Note) -> Report:
+        """Analyse one note.
+
+        Parameters
+        ----------
+        note : Note
+
+        Returns
+        -------
+        Report
+
+        Raises
+        ------
+        NoteError
+            When the text is empty, too long or no text.
+
+        Examples
+        --------
+        >>> report = Analyzer.load().analyze(Note("Named 12/20 pictures with min phonemic cues, up from 8/20."))
+        >>> sorted({e.label.value for e in report.evidence})
+        ['cueing', 'measure', 'progress']
+        """
+        self._check(note)
+        segmentation = self._segmenter(note.text)
+        hits = self._matcher(segmentation)
+        evidence = self._labeler(segmentation, hits, context(segmentation, hits.triggers))
+        strong = len({item.segment for item in evidence if not is_weak(item)})
+        kind = note_kind(segmentation, hits.kinds, evidence_segments=strong)
+        ratings = rate_dimensions(evidence, self._lexicons.weights, self._lexicons.settings["strength"])
+        verdict, probability = conclude(ratings, evidence, self._lexicons.settings["verdict"])
+        reading = Reading(
+            note=note,
+            kind=kind,
+            segments=segmentation.segments,
+            evidence=evidence,
+            ratings=ratings,
+            score=score(ratings),
+            verdict=verdict,
+            unskilled_probability=probability,
+        )
+        findings, not_run = self._findings(reading)
+        return Report(
+            note=note,
+            kind=kind,
+            verdict=verdict,
+            score=reading.score,
+            unskilled_probability=probability,
+            ratings=ratings,
+            segments=segmentation.segments,
+            evidence=evidence,
+            findings=findings,
+            versions=self._versions,
+            not_run=(*_NOT_YET, *not_run),
+        )
+
+    def analyze_all(self, records: Iterable[Note | Failure], *, jobs: int = 1) -> Iterator[Result]:
+        """Analyse many notes, in order; one bad note never ends the run.
+
+        Parameters
+        ----------
+        records : iterable of Note or Failure
+            What a reader gives; a failure is handed through.
+        jobs : int
+            Processes to spread the work over; each loads the analyzer once.
+
+        Yields
+        ------
+        Report or Failure
+            One for each record, in the order of the records.
+        """
+        if jobs <= 1:
+            for record in records:
+                yield self._result(record)
+            return
+        yield from _in_processes(records, jobs, self._max_chars, [rule.code for rule in self._rules])
+
+    def _result(self, record: Note | Failure) -> Result:
+        if isinstance(record, Failure):
+            return record
+        try:
+            return self.analyze(record)
+        except NoteError as error:
+            return Failure(error.code, error.message, record.id, error.field, record.origin, record.extra)
+
+    def _check(self, note: Note) -> None:
+        if not note.text.strip():
+            raise NoteError("empty-text", "The note has no text.", field="text")
+        if len(note.text) > self._max_chars:
+            raise NoteError(
+                "note-too-long",
+                f"The note has {len(note.text):,} characters; at most {self._max_chars:,} are analysed.",
+                field="text",
+            )
+
+    def _findings(self, reading: Reading) -> tuple[tuple[Finding, ...], tuple[NotRun, ...]]:
+        findings: list[Finding] = []
+        not_run: list[NotRun] = []
+        for rule in self._rules:
+            try:
+                findings.extend(rule.findings(reading))
+            except Exception as error:  # one broken rule must not silence the others; it is reported, not swallowed
+                if self._raises:
+                    raise
+                _LOG.error("rule %s failed on note %s: %s", rule.code, reading.note.id, type(error).__name__)
+                not_run.append(NotRun(rule.code, "The rule failed; please report this."))
+        findings.sort(key=lambda finding: (_SEVERITY.index(finding.level), finding.code, finding.start))
+        return tuple(findings), tuple(not_run)
+
+
+def _version() -> str:
+    try:
+        return version("cuewise")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0+unknown"
+
+
+_WORKER: list[Analyzer] = []  # a spawned worker's analyzer, loaded once
+
+
+def _load_worker(max_chars: int, codes: Sequence[str]) -> None:
+    rules = [rule for rule in RULES if rule.code in codes]
+    _WORKER.append(Analyzer(load_lexicons(), rules=rules, max_chars=max_chars))
+
+
+def _work(records: Sequence[Note | Failure]) -> list[Result]:
+    return [_WORKER[0]._result(record) for record in records]
+
+
+def _in_processes(
+    records: Iterable[Note | Failure], jobs: int, max_chars: int, codes: Sequence[str]
+) -> Iterator[Result]:
+    source = iter(records)
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=_load_worker, initargs=(max_chars, codes)
+    ) as pool:
+        pending: deque[Future[list[Result]]] = deque()
+        while True:
+            while len(pending) < jobs * 4 and (chunk := list(islice(source, _CHUNK))):
+                pending.append(pool.submit(_work, chunk))
+            if not pending:
+                return
+            yield from pending.popleft().result()

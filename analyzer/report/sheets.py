@@ -1,0 +1,313 @@
+"""CSV and XLSX: one row a note, and for workbooks the findings, the evidence and a summary beside it."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import BinaryIO, TextIO
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+
+from analyzer.report.record import escape_separators, extra_record, plain
+from analyzer.report.summary import Summary, distinct_findings, split_results, summarise
+from analyzer.report.words import describe_evidence, encodable, is_whole_note, load_words
+from analyzer.types import Dimension, Failure, Report, Result
+
+Value = str | int | float | bool | date | None
+
+_NOTE_COLUMNS = (
+    "id",
+    "status",
+    "verdict",
+    "score",
+    "unskilled_probability",
+    "kind",
+    *(f"rating_{dimension.value}" for dimension in Dimension),
+    "finding_count",
+    "finding_codes",
+    "finding_titles",
+    "icd10",
+    "not_run",
+    "patient_id",
+    "clinician_id",
+    "date_of_service",
+    "file",
+    "row",
+    "error_code",
+    "error_message",
+    "error_field",
+)
+_FINDING_COLUMNS = (
+    "id", "clinician_id", "date_of_service", "code", "level", "status", "title", "words", "message", "fix", "source",
+    "start", "end",
+)  # fmt: skip
+_EVIDENCE_COLUMNS = ("id", "label", "words", "details", "probability", "source", "start", "end")
+
+# Spreadsheets take a cell that begins with one of these for a formula, in their fullwidth forms too, and some skip
+# white space before it (OWASP, CSV injection).
+_FORMULA_START = re.compile(r"[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠−﹢﹣﹦﹫]|[\t\r]")
+
+# What XML 1.0 has no form for. Such characters are taken out of workbook cells, and the summary sheet counts the cells.
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+_CELL_LIMIT = 32_767  # characters in a cell, counted as UTF-16 (Excel specifications and limits)
+_ROW_LIMIT = 1_048_576  # rows in a sheet, the header included (same source)
+_CUT_MARK = " … [cut: longer than a cell can hold]"
+_EXACT_INT = 10**15  # spreadsheets keep 15 digits; a longer number is an identifier
+_WIDTHS = {
+    "id": 18, "status": 9, "verdict": 11, "score": 8, "unskilled_probability": 12, "kind": 16, "finding_codes": 26,
+    "finding_titles": 60, "icd10": 20, "not_run": 24, "patient_id": 14, "clinician_id": 14, "date_of_service": 14,
+    "file": 24, "row": 7, "error_code": 20, "error_message": 50, "error_field": 16, "code": 10, "level": 10,
+    "title": 44, "words": 60, "message": 60, "fix": 60, "source": 30, "start": 8, "end": 8, "label": 14,
+    "details": 40, "probability": 11, "what": 34, "value": 16, "note": 90,
+}  # fmt: skip
+_DEFAULT_WIDTH = 16
+_WRAPPED = frozenset({"finding_titles", "error_message", "title", "words", "message", "fix", "details", "note"})
+_FORMATS = {"unskilled_probability": "0.00", "probability": "0.00", "share": "0%"}
+
+
+def write_csv(results: Iterable[Result], output: TextIO) -> None:
+    """Write one row a note as the results come.
+
+    The columns are fixed before the first result is seen, so that handed-through columns share one, ``extra``, as JSON.
+    """
+    # With this line end the module also quotes a cell that holds a bare CR, which it otherwise leaves to split the row.
+    writer = csv.writer(output, lineterminator="\r\n")
+    writer.writerow([*_NOTE_COLUMNS, "extra"])
+    for result in results:
+        extra = _extra_of(result)
+        packed = escape_separators(json.dumps(extra_record(extra), ensure_ascii=False)) if extra else None
+        writer.writerow([_csv_cell(value) for value in (*_note_row(result), packed)])
+
+
+def write_xlsx(results: Iterable[Result], output: BinaryIO) -> None:
+    """Write a workbook with the sheets Notes, Findings, Evidence and Summary.
+
+    Notes stand in the order of the input. A sheet that is full goes on in a second one of the same name with a number.
+    Handed-through columns come last, each under its own name.
+    """
+    results = list(results)
+    reports, failures = split_results(results)
+    ordered = [result for result in results if not isinstance(result, Failure)]
+    extra_names = tuple(dict.fromkeys(name for result in results for name, _ in _extra_of(result)))
+    book = _Book()
+    book.add_sheet(
+        "Notes",
+        (*_NOTE_COLUMNS, *(f"{name} (input)" if name in _NOTE_COLUMNS else name for name in extra_names)),
+        ((*_note_row(result), *_extra_cells(result, extra_names)) for result in results),
+    )
+    book.add_sheet("Findings", _FINDING_COLUMNS, (row for report in ordered for row in _finding_rows(report)))
+    book.add_sheet("Evidence", _EVIDENCE_COLUMNS, (row for report in ordered for row in _evidence_rows(report)))
+    summary = list(_summary_rows(summarise(reports, failures)))
+    if book.cells_without_controls:
+        remark = "Control characters that a workbook cannot hold were left out of them; CSV and JSON Lines keep them."
+        summary.append(("Cells with characters left out", book.cells_without_controls, None, remark))
+    book.add_sheet("Summary", ("what", "value", "share", "note"), summary)
+    book.save(output)
+
+
+def neutralise(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would take for a formula.
+
+    Examples
+    --------
+    >>> neutralise("=1+1"), neutralise("  @SUM(A1)"), neutralise("A-17")
+    ("'=1+1", "'  @SUM(A1)", 'A-17')
+    """
+    return f"'{text}" if _FORMULA_START.match(text) else text
+
+
+def _csv_cell(value: Value) -> Value:
+    if isinstance(value, str):
+        return neutralise(encodable(value))
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _extra_of(result: Result) -> tuple[tuple[str, object], ...]:
+    return result.extra if isinstance(result, Failure) else result.note.extra
+
+
+def _note_row(result: Result) -> tuple[Value, ...]:
+    """Return the values of ``_NOTE_COLUMNS``."""
+    if isinstance(result, Failure):
+        origin = result.origin
+        blanks = (None,) * (_NOTE_COLUMNS.index("file") - 2)
+        place = (origin.file, origin.row) if origin else (None, None)
+        return (result.id, "error", *blanks, *place, result.code, result.message, result.field)
+    note, findings = result.note, distinct_findings(result)
+    ratings = {rating.dimension: rating.rating for rating in result.ratings}
+    return (
+        note.id,
+        "ok",
+        result.verdict.value,
+        result.score,
+        result.unskilled_probability,
+        result.kind.value,
+        *(ratings.get(dimension) for dimension in Dimension),
+        len(result.findings),
+        "; ".join(finding.code for finding in findings),
+        "; ".join(finding.title for finding in findings),
+        "; ".join(suggestion.code for suggestion in result.icd10),
+        "; ".join(entry.check for entry in result.not_run),
+        note.patient_id,
+        note.clinician_id,
+        note.date_of_service,
+        note.origin.file if note.origin else None,
+        note.origin.row if note.origin else None,
+        None,
+        None,
+        None,
+    )
+
+
+def _extra_cells(result: Result, names: tuple[str, ...]) -> Iterator[Value]:
+    extra = dict(_extra_of(result))
+    for name in names:
+        value = extra.get(name)
+        if isinstance(value, datetime) and value.tzinfo is not None:  # a workbook has no time zones
+            yield value.isoformat()
+        elif value is None or isinstance(value, str | bool | int | date):
+            yield value
+        else:
+            flat = plain(value)
+            yield flat if flat is None or isinstance(flat, str | float) else json.dumps(flat, ensure_ascii=False)
+
+
+def _finding_rows(report: Report) -> Iterator[tuple[Value, ...]]:
+    words, note = load_words(), report.note
+    for finding in report.findings:
+        quote = "(the whole note)" if is_whole_note(report, finding) else note.text[finding.start : finding.end]
+        yield (
+            note.id,
+            note.clinician_id,
+            note.date_of_service,
+            finding.code,
+            words.levels[finding.level],
+            finding.status.value,
+            finding.title,
+            quote,
+            finding.message,
+            finding.fix,
+            finding.source,
+            finding.start,
+            finding.end,
+        )
+
+
+def _evidence_rows(report: Report) -> Iterator[tuple[Value, ...]]:
+    for label in report.evidence:
+        quote = report.note.text[label.start : label.end]
+        details = describe_evidence(label) or None
+        yield (
+            report.note.id,
+            label.label.value,
+            quote,
+            details,
+            label.probability,
+            label.source,
+            label.start,
+            label.end,
+        )
+
+
+def _summary_rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
+    words = load_words()
+    notes = summary.notes
+    yield "What a score is", None, None, f"{words.score} {words.caveat}"
+    yield "Notes audited", notes, None, None
+    yield "Records that could not be read", summary.failures, None, None
+    for verdict, count in summary.verdicts.items():
+        term = words.verdicts[verdict]
+        yield f"Verdict: {term.name}", count, count / notes if notes else None, term.meaning
+    yield "Median score", summary.median_score, None, None
+    yield "Mean score", None if summary.mean_score is None else round(summary.mean_score, 1), None, None
+    for entry in summary.bins:
+        label = f"Score {entry.low} up to {entry.high}" + ("" if entry.high == 100 else ", not included")
+        yield label, entry.count, entry.count / notes if notes else None, None
+    for finding in summary.findings:
+        yield f"Finding {finding.code}: notes", finding.notes, finding.notes / notes, finding.title
+    for check in summary.not_run:
+        yield f"Did not run: {check.check}", check.notes, check.notes / notes, check.reason
+    for versions in summary.versions:
+        parts = [f"Cuewise {versions.cuewise}", f"lexicons {versions.lexicons}"]
+        parts += [f"model {versions.model}"] if versions.model else []
+        parts += [f"ICD-10-CM {versions.icd10cm}"] if versions.icd10cm else []
+        yield "Made with", None, None, ", ".join(parts)
+
+
+class _Book:
+    """A workbook being written row by row, with the count of cells that lost characters XML cannot hold."""
+
+    def __init__(self) -> None:
+        self.cells_without_controls = 0
+        self._book = Workbook(write_only=True)
+
+    def add_sheet(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[Value]]) -> None:
+        """Add a sheet with a frozen header, filters and sensible widths; a full one is continued in another."""
+        remaining = iter(rows)
+        part, is_full = 1, True
+        while is_full:
+            is_full = self._add_part(title if part == 1 else f"{title} {part}", columns, remaining)
+            part += 1
+
+    def save(self, output: BinaryIO) -> None:
+        """Write the workbook out."""
+        self._book.save(output)
+
+    def _add_part(self, title: str, columns: Sequence[str], rows: Iterator[Sequence[Value]]) -> bool:
+        """Write rows until they end or the sheet is full, and say whether it is full."""
+        sheet = self._book.create_sheet(title)
+        sheet.freeze_panes = "B2"
+        for index, column in enumerate(columns, 1):
+            sheet.column_dimensions[get_column_letter(index)].width = _WIDTHS.get(column, _DEFAULT_WIDTH)
+        header = [self._make_cell(sheet, "", column) for column in columns]
+        for cell in header:
+            cell.font = Font(bold=True, color="FFFFFF")
+            cell.fill = PatternFill("solid", fgColor="0B4F57")
+            cell.alignment = Alignment(vertical="center", wrap_text=True)
+        sheet.append(header)
+        count = 1
+        while count < _ROW_LIMIT:
+            row = next(rows, None)
+            if row is None:
+                break
+            sheet.append([self._make_cell(sheet, name, value) for name, value in zip(columns, row, strict=True)])
+            count += 1
+        sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{count}"
+        return count == _ROW_LIMIT
+
+    def _make_cell(self, sheet: object, column: str, value: Value) -> WriteOnlyCell:
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT_INT:
+            value = str(value)
+        if isinstance(value, date) and value.year < 1900:  # the first year that a workbook's dates know
+            value = value.isoformat()
+        if not isinstance(value, str):
+            cell = WriteOnlyCell(sheet, value=value)
+            if column in _FORMATS:
+                cell.number_format = _FORMATS[column]
+            elif isinstance(value, datetime):
+                cell.number_format = "yyyy-mm-dd hh:mm"
+            elif isinstance(value, date):
+                cell.number_format = "yyyy-mm-dd"
+            cell.alignment = Alignment(vertical="top")
+            return cell
+        text, removed = _NOT_XML.subn("", value)
+        self.cells_without_controls += bool(removed)
+        text = _cut(text)
+        cell = WriteOnlyCell(sheet, value=text)
+        cell.data_type = "s"  # a string whatever it begins with, also when someone edits the cell
+        cell.quotePrefix = bool(_FORMULA_START.match(text))
+        cell.alignment = Alignment(vertical="top", wrap_text=column in _WRAPPED)
+        return cell
+
+
+def _cut(text: str) -> str:
+    """Cut text that is too long for a cell, and say so in it."""
+    if len(text) * 2 <= _CELL_LIMIT or len(text.encode("utf-16-le")) <= 2 * _CELL_LIMIT:
+        return text
+    room = 2 * (_CELL_LIMIT - len(_CUT_MARK))
+    return text.encode("utf-16-le")[:room].decode("utf-16-le", "ignore") + _CUT_MARK

@@ -1,0 +1,138 @@
+"""Dimension ratings, score and verdict, from the labels (annotation guide 4).
+
+A dimension is rated by the strength of its evidence: the sum of the probabilities of the segments that carry its
+label, those that are boilerplate counting for the lower rating only. The limits of strength, and the two logistic
+functions behind the verdict, are fitted on our own labelled notes and stand in ``points.toml``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analyzer.types import WEAK_LABELS, Dimension, Evidence, Label, Rating, Verdict
+
+_BY_STRENGTH = {
+    Dimension.INTERVENTION: Label.INTERVENTION,
+    Dimension.CUEING: Label.CUEING,
+    Dimension.RESPONSE: Label.RESPONSE,
+    Dimension.CLINICAL_REASONING: Label.REASONING,
+    Dimension.PLAN: Label.PLAN,
+}
+_BY_BOTH = {
+    Dimension.MEASURABLE_PROGRESS: (Label.MEASURE, Label.PROGRESS),
+    Dimension.GOAL_FUNCTION: (Label.GOAL, Label.FUNCTION),
+}
+
+
+def strengths(evidence: Sequence[Evidence]) -> dict[Label, tuple[float, float]]:
+    """Sum the probabilities of each label's segments.
+
+    Returns
+    -------
+    dict of Label to (float, float)
+        Over all its segments, and over those that are not boilerplate.
+    """
+    boilerplate = {item.segment for item in evidence if item.label is Label.GENERIC}
+    sums = {label: [0.0, 0.0] for label in Label}
+    for item in evidence:
+        probability = 1.0 if item.probability is None else item.probability
+        sums[item.label][0] += probability
+        if item.segment not in boilerplate:
+            sums[item.label][1] += probability
+    return {label: (every, specific) for label, (every, specific) in sums.items()}
+
+
+def rate_dimensions(
+    evidence: Sequence[Evidence], weights: Mapping[Dimension, float], limits: Mapping[str, Any]
+) -> tuple[Rating, ...]:
+    """Rate the seven dimensions of the rubric.
+
+    Parameters
+    ----------
+    evidence : sequence of Evidence
+    weights : mapping of Dimension to float
+        Summing to 100.
+    limits : mapping
+        The strength from which a dimension is rated 1 and 2, or each of its two labels counts; ``[strength]`` of
+        ``points.toml``.
+
+    Returns
+    -------
+    tuple of Rating
+        One a dimension, in the order of the guide; each names the segments it rests on.
+    """
+    strength = strengths(evidence)
+    ratings = []
+    for dimension in Dimension:
+        labels = _BY_BOTH.get(dimension) or (_BY_STRENGTH[dimension],)
+        if dimension in _BY_BOTH:
+            rating = sum(strength[label][0] >= limits[label][0] for label in labels)
+        else:
+            every, specific = strength[labels[0]]
+            one, two = limits[labels[0]]
+            rating = 2 if specific >= two else 1 if every >= one else 0
+        ratings.append(
+            Rating(
+                dimension=dimension,
+                rating=rating,
+                weight=weights[dimension],
+                segments=tuple(sorted({item.segment for item in evidence if item.label in labels})) if rating else (),
+            )
+        )
+    return tuple(ratings)
+
+
+def score(ratings: Sequence[Rating]) -> float:
+    """Return the sum of weight × rating / 2 over the dimensions, 0 to 100."""
+    return sum(rating.points for rating in ratings)
+
+
+def weak_share(evidence: Sequence[Evidence]) -> float:
+    """Return the share of weak segments among the labelled ones; 1 where none is labelled."""
+    weak = {item.segment for item in evidence if item.label in WEAK_LABELS}
+    strong = {item.segment for item in evidence if item.label not in WEAK_LABELS}
+    return len(weak) / len(weak | strong) if weak or strong else 1.0
+
+
+def conclude(
+    ratings: Sequence[Rating], evidence: Sequence[Evidence], settings: Mapping[str, Any]
+) -> tuple[Verdict, float]:
+    """Conclude verdict and probability of ``unskilled``.
+
+    Parameters
+    ----------
+    ratings : sequence of Rating
+    evidence : sequence of Evidence
+    settings : mapping
+        ``[verdict]`` of ``points.toml``: coefficients of the two logistic functions.
+
+    Returns
+    -------
+    verdict : Verdict
+    unskilled_probability : float
+        Calibrated on labelled notes of our own that the points were not fitted on.
+    """
+    features = verdict_features(ratings, evidence)
+    unskilled = _logistic(settings["unskilled"], features)
+    skilled = _logistic(settings["skilled"], features)
+    if unskilled >= 0.5 and unskilled >= skilled:
+        verdict = Verdict.UNSKILLED
+    elif skilled >= 0.5 and _rating(ratings, Dimension.MEASURABLE_PROGRESS) > 0:
+        verdict = Verdict.SKILLED  # "Strong skill without any number is at_risk" (annotation guide 5)
+    else:
+        verdict = Verdict.AT_RISK
+    return verdict, round(unskilled, 4)
+
+
+def verdict_features(ratings: Sequence[Rating], evidence: Sequence[Evidence]) -> tuple[float, ...]:
+    """Return what the verdict rests on: score / 100, share of weak segments, rating of measurable progress."""
+    return score(ratings) / 100, weak_share(evidence), float(_rating(ratings, Dimension.MEASURABLE_PROGRESS))
+
+
+def _logistic(coefficients: Sequence[float], features: Sequence[float]) -> float:
+    intercept, *slopes = coefficients
+    return 1 / (1 + math.exp(-intercept - sum(a * b for a, b in zip(slopes, features, strict=True))))
+
+
+def _rating(ratings: Sequence[Rating], dimension: Dimension) -> int:
+    return next(rating.rating for rating in ratings if rating.dimension is dimension)

@@ -1,0 +1,1 @@
+"""The service: a thin coat over the analyzer. Nothing is served yet."""
