@@ -4,13 +4,13 @@ Annotation guide, section 3.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from analyzer.segment import Segmentation
-from analyzer.types import Assertion, Section, Segment
+from analyzer.types import Assertion, Section
 
 
 class Trigger(Protocol):
@@ -34,16 +34,25 @@ class Trigger(Protocol):
 
 
 _CLAUSE = re.compile(r"[;:()\n]|[,.] | but | now | today | while | although | however | though | vs[. ]| then ")
+_CLAUSE_REACH = 60  # characters
 _WHOLE = frozenset({Assertion.GOAL})
 _FORWARD = frozenset({Assertion.PLANNED, Assertion.CONDITIONAL, Assertion.OTHER_PERSON})
+_ORDER = (
+    Assertion.GOAL,
+    Assertion.OTHER_PERSON,
+    Assertion.PLANNED,
+    Assertion.CONDITIONAL,
+    Assertion.NEGATED,
+    Assertion.HISTORICAL,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the triggers of a note say of any span in it."""
+    """What the triggers of a note say of any span in it: spans of triggers by segment and assertion, in order."""
 
     segmentation: Segmentation
-    triggers: dict[int, list[Trigger]]
+    triggers: Mapping[int, Mapping[Assertion, Sequence[tuple[int, int]]]]
 
     def assess(self, index: int, start: int, end: int) -> Assertion:
         """Say how a span of a segment is asserted.
@@ -63,45 +72,36 @@ class Context:
         segment = self.segmentation.segments[index]
         if segment.is_unticked:
             return Assertion.UNTICKED
-        found: set[Assertion] = set()
-        for trigger in self.triggers.get(index, ()):
-            assertion = Assertion(trigger.value)
-            if assertion in _WHOLE:
-                found.add(assertion)
-            elif assertion in _FORWARD:
-                if start >= trigger.start:
-                    found.add(assertion)
-            elif self._same_clause(segment, trigger, start, end):
-                found.add(assertion)
-        if segment.section is Section.PLAN and Assertion.HISTORICAL not in found:
+        triggers = self.triggers.get(index, {})
+        is_plan = segment.section is Section.PLAN
+        if not triggers and not is_plan:
+            return Assertion.PRESENT
+        found = {assertion for assertion, spans in triggers.items() if self._reaches(assertion, spans, start, end)}
+        if is_plan and Assertion.HISTORICAL not in found:
             found.add(Assertion.PLANNED)
-        for assertion in _ORDER:
-            if assertion in found:
-                return assertion
-        return Assertion.PRESENT
+        return next((assertion for assertion in _ORDER if assertion in found), Assertion.PRESENT)
 
-    def _same_clause(self, segment: Segment, trigger: Trigger, start: int, end: int) -> bool:
-        between = (trigger.end, start) if start >= trigger.end else (end, trigger.start)
-        if between[0] >= between[1]:
+    def _reaches(self, assertion: Assertion, spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+        """Goal text speaks for the whole segment, plans and reports for what follows, the rest for its clause."""
+        if assertion in _WHOLE:
             return True
-        return between[1] - between[0] <= 60 and not _CLAUSE.search(self.segmentation.folded, *between)
+        if assertion in _FORWARD:
+            return start >= spans[0][0]
+        at = bisect_right(spans, (start, end))
+        return any(self._same_clause(a, b, start, end) for a, b in spans[max(0, at - 1) : at + 1])
 
-
-_ORDER = (
-    Assertion.GOAL,
-    Assertion.OTHER_PERSON,
-    Assertion.PLANNED,
-    Assertion.CONDITIONAL,
-    Assertion.NEGATED,
-    Assertion.HISTORICAL,
-)
-
-Assess = Callable[[int, int, int], Assertion]
+    def _same_clause(self, trigger_start: int, trigger_end: int, start: int, end: int) -> bool:
+        a, b = (trigger_end, start) if start >= trigger_end else (end, trigger_start)
+        return a >= b or (b - a <= _CLAUSE_REACH and not _CLAUSE.search(self.segmentation.folded, a, b))
 
 
 def context(segmentation: Segmentation, triggers: Iterable[Trigger]) -> Context:
-    """Collect the triggers of a note by segment."""
-    by_segment: dict[int, list[Trigger]] = defaultdict(list)
+    """Collect the triggers of a note by segment and assertion."""
+    found: dict[int, dict[Assertion, list[tuple[int, int]]]] = {}
     for trigger in triggers:
-        by_segment[trigger.segment].append(trigger)
-    return Context(segmentation, dict(by_segment))
+        of_segment = found.setdefault(trigger.segment, {})
+        of_segment.setdefault(Assertion(trigger.value), []).append((trigger.start, trigger.end))
+    for of_segment in found.values():
+        for spans in of_segment.values():
+            spans.sort()
+    return Context(segmentation, found)

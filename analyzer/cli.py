@@ -10,7 +10,8 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from io import TextIOWrapper
+from dataclasses import replace
+from io import BytesIO, TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analyzer.errors import AnalyzerError, NoteError
-from analyzer.types import Failure, Level, Note, Result, Status
+from analyzer.types import Failure, Level, Note, Origin, Result, Status
 
 if TYPE_CHECKING:
     from analyzer.evaluate import Metrics
@@ -558,13 +559,14 @@ def evaluate(ctx: click.Context, reference: Path, json_output: str | None, jobs:
 
     from analyzer.engine import Analyzer
     from analyzer.evaluate import evaluate as measure
-    from analyzer.evaluate import read_reference
+    from analyzer.evaluate import hide_annotations, read_reference
     from analyzer.readers import read_notes
     from analyzer.report import to_record
 
     gold = read_reference(reference)
     tally = _Tally()
-    results = _analyze(Analyzer.load().analyze_all, read_notes([reference]), jobs=jobs, is_shown=True)
+    records = _name_file(read_notes([_STDIN], stdin=BytesIO(hide_annotations(reference))), str(reference))
+    results = _analyze(Analyzer.load().analyze_all, records, jobs=jobs, is_shown=True)
     predictions = [to_record(result) for result in tally.watch(results)]
     metrics = measure(gold, predictions)
     figures = json.dumps(metrics.to_dict(), indent=1, allow_nan=False) + "\n"
@@ -578,6 +580,11 @@ def evaluate(ctx: click.Context, reference: Path, json_output: str | None, jobs:
         _say(f"Wrote {target}.")
     tally.report(with_details=True)
     ctx.exit(tally.exit_status)
+
+
+def _name_file(records: Iterable[Note | Failure], file: str) -> Iterator[Note | Failure]:
+    for record in records:
+        yield replace(record, origin=Origin(file, record.origin.row if record.origin else None))
 
 
 def _figure_lines(metrics: "Metrics") -> Iterator[str]:

@@ -1,9 +1,11 @@
 """The analyzer: loads once, then note to report."""
 
 import logging
+import signal
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from multiprocessing import get_context
@@ -51,6 +53,7 @@ class Analyzer:
         self._matcher = Matcher(lexicons)
         self._labeler = Labeler(lexicons, classifier)
         self._rules = tuple(rules)
+        self._cited = {id: source.cited for id, source in lexicons.sources.items()}
         self._max_chars = max_chars
         self._raises = raises
         self._versions = Versions(
@@ -179,7 +182,7 @@ class Analyzer:
         not_run: list[NotRun] = []
         for rule in self._rules:
             try:
-                findings.extend(rule.findings(reading))
+                findings.extend(replace(found, source=self._cited[found.source]) for found in rule.findings(reading))
             except Exception as error:  # one broken rule must not silence the others; it is reported, not swallowed
                 if self._raises:
                     raise
@@ -200,6 +203,7 @@ _WORKER: list[Analyzer] = []  # a spawned worker's analyzer, loaded once
 
 
 def _load_worker(max_chars: int, codes: Sequence[str]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone answers Ctrl-C
     rules = [rule for rule in RULES if rule.code in codes]
     _WORKER.append(Analyzer(load_lexicons(), rules=rules, max_chars=max_chars))
 
@@ -221,4 +225,8 @@ def _in_processes(
                 pending.append(pool.submit(_work, chunk))
             if not pending:
                 return
-            yield from pending.popleft().result()
+            try:
+                yield from pending.popleft().result()
+            except BaseException:  # also when the caller stops early: do not work off what nobody waits for
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise

@@ -19,6 +19,7 @@ from analyzer.types import Kind, Label, Verdict
 _Member = TypeVar("_Member", Kind, Verdict)
 _VERDICTS = tuple(Verdict)
 _JUDGED_KINDS = frozenset({Kind.TREATMENT, Kind.GROUP})  # verdicts of other kinds carry no weight (annotation guide 5)
+_ANNOTATIONS = frozenset({"segments", "rubric", "kind", "verdict", "score", "icd10", "icd10_acceptable"})
 _N_BINS = 10
 _ICD_CHOICES, _ICD_SUPPLIED = 3, 5  # a coder looks at three; what must be found may stand among five
 
@@ -166,6 +167,32 @@ def _load(line: str, number: int) -> object:
         return json.loads(line)
     except (ValueError, RecursionError):  # the cause quotes the line, which holds note text
         raise NoteError("bad-reference", f"line {number}: expected one JSON object a line") from None
+
+
+def hide_annotations(path: Path) -> bytes:
+    """Return the lines of a reference set without what annotators found, as an input that gives nothing away.
+
+    Codes above all: under ``icd10`` a reader would take them for the record's diagnoses.
+
+    Parameters
+    ----------
+    path : Path
+        A file that :func:`read_reference` has read.
+
+    Returns
+    -------
+    bytes
+        JSON Lines, UTF-8, with the line numbers of the file.
+    """
+    with path.open(encoding="utf-8-sig") as lines:
+        records = [json.loads(line) if line.strip() else None for line in lines]
+    return b"".join(
+        (
+            json.dumps({name: value for name, value in record.items() if name not in _ANNOTATIONS}) if record else ""
+        ).encode()
+        + b"\n"
+        for record in records
+    )
 
 
 def parse_reference(record: object, line: int) -> ReferenceNote:

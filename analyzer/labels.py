@@ -5,11 +5,14 @@ own labelled notes), the sum through the logistic function is the label's probab
 threshold. A trained model joins at :class:`Labeler`: its calibrated probability then decides, and signals supply words.
 """
 
-import math
+import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.assertion import Context
 from analyzer.lexicon import Lexicons
@@ -17,6 +20,10 @@ from analyzer.match import Hits
 from analyzer.segment import Segmentation
 from analyzer.signals import Span, segment_signals
 from analyzer.types import WEAK_LABELS, Evidence, Label, Segment
+
+_LABELS = tuple(Label)
+_T = TypeVar("_T")
+_TYPED = {"cue": Label.CUEING, "measure": Label.MEASURE, "technique": Label.INTERVENTION, "comparison": Label.PROGRESS}
 
 
 class Classifier(Protocol):
@@ -30,17 +37,30 @@ class Classifier(Protocol):
         """Return probabilities of shape (n_texts, n_labels), columns in the order of ``labels``."""
 
 
+class _Carrier(NamedTuple):
+    """A signal that can explain a label: typed attributes rank 2, rows about this very label 1, others 0."""
+
+    rank: int
+    points: float
+    row: str
+
+
 class Labeler:
     """Adds up points; made once from the lexicons, shared by all notes."""
 
     def __init__(self, lexicons: Lexicons, classifier: Classifier | None = None) -> None:
-        self._points: dict[str, tuple[tuple[Label, float], ...]] = {}
-        by_signal: dict[str, list[tuple[Label, float]]] = defaultdict(list)
+        self._rows = {signal: at for at, signal in enumerate(sorted({row.signal for row in lexicons.points}))}
+        self._points = np.zeros((len(self._rows), len(_LABELS)))
+        self._carriers: dict[Label, dict[str, _Carrier]] = defaultdict(dict)
+        home = {row.id: Label(row.value) for row in (*lexicons.evidence, *lexicons.weak)} | _TYPED
         for row in lexicons.points:
-            by_signal[row.signal].append((row.label, row.points))
-        self._points = {signal: tuple(points) for signal, points in by_signal.items()}
-        self._start = tuple((label, lexicons.intercepts[label]) for label in Label)
-        self._thresholds = lexicons.thresholds
+            self._points[self._rows[row.signal], _LABELS.index(row.label)] = row.points
+            name = row.signal.partition("~")[0]
+            if row.points > 0 and not name.startswith(("word/", "first/")):
+                rank = 0 if home.get(name) is not row.label else 2 if name in _TYPED else 1
+                self._carriers[row.label][row.signal] = _Carrier(rank, row.points, name)
+        self._start = np.array([lexicons.intercepts[label] for label in _LABELS])
+        self._thresholds = np.array([lexicons.thresholds[label] for label in _LABELS])
         self._seen_from_neighbours = frozenset(lexicons.settings["signals"]["seen_from_neighbours"])
         self._plain_words = lexicons.words
         self._classifier = classifier
@@ -68,87 +88,140 @@ class Labeler:
             plain_words=self._plain_words,
             seen_from_neighbours=self._seen_from_neighbours,
         )
-        modelled = self._modelled(segmentation)
+        if self._classifier is None:
+            source, probabilities, thresholds = None, self.probabilities(signals), self._thresholds
+        else:
+            source = f"model:{self._classifier.name}"
+            probabilities, thresholds = _modelled(self._classifier, segmentation)
         found: list[Evidence] = []
-        for segment, own in zip(segmentation.segments, signals, strict=True):
+        for segment, own, row in zip(segmentation.segments, signals, probabilities, strict=True):
             if segment.is_unticked:
                 continue  # an unticked box is not evidence
-            given = dict(self._given(own, modelled.get(segment.index)))
+            given = {_LABELS[column]: float(row[column]) for column in np.flatnonzero(row >= thresholds)}
             if Label.DRILL in given and given.keys() & _SKILLED:
                 del given[Label.DRILL]  # "A segment with a skilled element is never drill" (annotation guide 2)
             for label, probability in given.items():
-                found.append(self._evidence(segment, label, probability, own, label in modelled.get(segment.index, ())))
-        return tuple(_with_attributes(evidence, hits) for evidence in found)
+                found.append(self._evidence(segmentation.folded, segment, label, probability, own, source))
+        return _with_attributes(found, hits)
 
-    def probabilities(self, signals: Mapping[str, Span]) -> dict[Label, float]:
-        """Add up the points of one segment's signals.
+    def probabilities(self, signals: Sequence[Iterable[str]]) -> NDArray[np.float64]:
+        """Add up the points of each segment's signals.
+
+        Parameters
+        ----------
+        signals : sequence of iterable of str
+            One a segment.
 
         Returns
         -------
-        dict of Label to float
-            Probability of each label.
+        ndarray of shape (n_segments, n_labels)
+            Calibrated probabilities, columns in the order of :class:`~analyzer.types.Label`.
         """
-        sums = dict(self._start)
-        for signal in signals:
-            for label, points in self._points.get(signal, ()):
-                sums[label] += points
-        return {label: 1 / (1 + math.exp(-total)) for label, total in sums.items()}
-
-    def _given(self, own: Mapping[str, Span], modelled: Mapping[Label, float] | None) -> list[tuple[Label, float]]:
-        if modelled is not None and self._classifier is not None:
-            return [(label, p) for label, p in modelled.items() if p >= self._classifier.thresholds[label]]
-        return [(label, p) for label, p in self.probabilities(own).items() if p >= self._thresholds[label]]
-
-    def _modelled(self, segmentation: Segmentation) -> Mapping[int, Mapping[Label, float]]:
-        if self._classifier is None:
-            return {}
-        texts = [segmentation.text[segment.start : segment.end] for segment in segmentation.segments]
-        labels = [Label(name) for name in self._classifier.labels]
-        return {
-            segment.index: dict(zip(labels, row, strict=True))
-            for segment, row in zip(segmentation.segments, self._classifier.predict(texts), strict=True)
-        }
+        sums = np.empty((len(signals), len(_LABELS)))
+        for at, own in enumerate(signals):
+            rows = [self._rows[signal] for signal in own if signal in self._rows]
+            sums[at] = self._points[rows].sum(axis=0)
+        result: NDArray[np.float64] = 1 / (1 + np.exp(-(sums + self._start)))
+        return result
 
     def _evidence(
-        self, segment: Segment, label: Label, probability: float, own: Mapping[str, Span], is_modelled: bool
+        self,
+        folded: str,
+        segment: Segment,
+        label: Label,
+        probability: float,
+        own: Mapping[str, Span],
+        model: str | None,
     ) -> Evidence:
-        """Point at the words that carried the label: the signal with most points for it that has words."""
-        best: tuple[float, str, tuple[int, int]] | None = None
-        for signal, span in own.items():
-            if span is None:
-                continue
-            for other, points in self._points.get(signal, ()):
-                if other is label and points > 0 and (best is None or points > best[0]):
-                    best = (points, signal, span)
-        if best is not None:
-            start, end = best[2]
-            source = f"lexicon:{best[1]}"
-        else:  # carried by place and shape alone, or by a model
-            start, end = segment.body_start, segment.end
-            source = "lexicon:points"
-        if is_modelled and self._classifier is not None:
-            source = f"model:{self._classifier.name}"
+        """Point at the words that carried the label, and name the row that they match."""
+        known = self._carriers[label]
+        carriers = [(known[signal], span) for signal, span in own.items() if span is not None and signal in known]
+        carrier = _best(carriers)
+        if carrier is None:  # carried by plain words, place and shape together: the whole segment speaks
+            row, start, end = "points", segment.body_start, segment.end
+        else:
+            row, (start, end) = carrier
+            if row not in _TYPED and end - start < _SHORT:
+                start, end = _clause(folded, segment, start, end)
         if start >= end:
             start = segment.start
-        return Evidence(label, segment.index, start, end, source, probability=round(probability, 4))
+        return Evidence(label, segment.index, start, end, model or f"lexicon:{row}", probability=round(probability, 4))
+
+
+def _modelled(classifier: Classifier, segmentation: Segmentation) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ask a classifier; its probabilities and thresholds, columns in the order of the labels."""
+    texts = [segmentation.text[segment.start : segment.end] for segment in segmentation.segments]
+    columns = [classifier.labels.index(label) for label in _LABELS]
+    predicted = np.asarray(classifier.predict(texts), dtype=float).reshape(len(texts), len(columns))
+    return predicted[:, columns], np.array([classifier.thresholds[label] for label in _LABELS])
+
+
+def _best(carriers: Sequence[tuple[_Carrier, tuple[int, int]]]) -> tuple[str, tuple[int, int]] | None:
+    """Choose the row that explains best, and of those with enough points the one that shows most words."""
+    if not carriers:
+        return None
+    top = max(carrier.rank for carrier, _ in carriers)
+    enough = _ENOUGH * max(carrier.points for carrier, _ in carriers if carrier.rank == top)
+    carrier, span = max(
+        (pair for pair in carriers if pair[0].rank == top and pair[0].points >= enough),
+        key=lambda pair: (pair[1][1] - pair[1][0], pair[0].points, -pair[1][0]),
+    )
+    return carrier.row, span
+
+
+_ENOUGH = 0.4  # of the most points
+_SHORT = 14  # words shorter than this say too little by themselves: their clause is shown
+_CLAUSE_END = re.compile(r"[;:()\n]|[,.](?= )| - ")
+
+
+def _clause(folded: str, segment: Segment, start: int, end: int) -> tuple[int, int]:
+    """Widen a span to the clause that it stands in."""
+    a, b = max(segment.body_start, segment.start), segment.end
+    for match in _CLAUSE_END.finditer(folded, a, b):
+        if match.end() <= start:
+            a = match.end()
+        elif match.start() >= end:
+            b = match.start()
+            break
+    while a < start and folded[a] in " \n":
+        a += 1
+    while b > end and folded[b - 1] in " \n":
+        b -= 1
+    return min(a, start), max(b, end)
 
 
 _SKILLED = frozenset({Label.INTERVENTION, Label.CUEING, Label.REASONING, Label.TRAINING})
 
 
-def _with_attributes(evidence: Evidence, hits: Hits) -> Evidence:
-    index = evidence.segment
-    if evidence.label is Label.CUEING:
-        return replace(evidence, cues=tuple(cue for at, cue in hits.cues if at == index))
-    if evidence.label is Label.MEASURE:
-        return replace(evidence, measures=tuple(measure for at, measure in hits.measures if at == index))
-    if evidence.label is Label.INTERVENTION:
-        return replace(evidence, techniques=tuple(technique for at, technique in hits.techniques if at == index))
-    if evidence.label is Label.PROGRESS:
-        return replace(evidence, comparison=next((c for at, c in hits.comparisons if at == index), None))
-    if evidence.label is Label.GOAL:
-        return replace(evidence, goal=next((goal for at, goal in hits.goals if at == index), None))
-    return evidence
+def _with_attributes(found: Iterable[Evidence], hits: Hits) -> tuple[Evidence, ...]:
+    """Add the typed attributes that stand in each label's segment."""
+    cues, measures, techniques = _by_segment(hits.cues), _by_segment(hits.measures), _by_segment(hits.techniques)
+    comparisons, goals = dict(reversed(hits.comparisons)), dict(reversed(hits.goals))
+
+    def complete(evidence: Evidence) -> Evidence:
+        index = evidence.segment
+        match evidence.label:
+            case Label.CUEING:
+                return replace(evidence, cues=tuple(cues.get(index, ())))
+            case Label.MEASURE:
+                return replace(evidence, measures=tuple(measures.get(index, ())))
+            case Label.INTERVENTION:
+                return replace(evidence, techniques=tuple(techniques.get(index, ())))
+            case Label.PROGRESS:
+                return replace(evidence, comparison=comparisons.get(index))
+            case Label.GOAL:
+                return replace(evidence, goal=goals.get(index))
+            case _:
+                return evidence
+
+    return tuple(complete(evidence) for evidence in found)
+
+
+def _by_segment(pairs: Iterable[tuple[int, _T]]) -> dict[int, list[_T]]:
+    found: dict[int, list[_T]] = defaultdict(list)
+    for index, value in pairs:
+        found[index].append(value)
+    return found
 
 
 def is_weak(evidence: Evidence) -> bool:

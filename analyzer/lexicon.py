@@ -1,7 +1,7 @@
 """The one reader and validator of ``analyzer/lexicons/``: tables and settings that a clinician can review.
 
-Patterns are RE2 expressions over folded text (see :func:`analyzer.segment.fold`): lower case, plain ASCII. ``{name}`` in
-a pattern stands for any term of that class in ``classes.csv``; a blank matches one or more; whole words are matched
+Patterns are RE2 expressions over folded text (see :func:`analyzer.segment.fold`): lower case, plain ASCII. ``{name}``
+in a pattern stands for any term of that class in ``classes.csv``; a blank matches one or more; whole words are matched
 unless the pattern begins or ends with ``(?:)``.
 """
 
@@ -72,6 +72,11 @@ class Pattern:
         """Traceable name of the row, such as ``weak/tolerance-filler``."""
         return f"{self.file}/{self.name}"
 
+    @property
+    def has_groups(self) -> bool:
+        """Whether the pattern names parts of what it matches."""
+        return "(?P<" in self.expression
+
 
 @dataclass(frozen=True, slots=True)
 class Abbreviation:
@@ -114,6 +119,11 @@ class Source:
     read: str
     certainty: str
 
+    @property
+    def cited(self) -> str:
+        """How a finding names it: publisher, title and section."""
+        return f"{self.publisher}: {self.title}, section {self.section}"
+
 
 @dataclass(frozen=True, slots=True)
 class Lexicons:
@@ -151,6 +161,7 @@ def _rows(file: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, 
     reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
     if tuple(reader.fieldnames or ()) != columns:
         raise _fail(file, 1, f"columns must be {','.join(columns)}; found {','.join(reader.fieldnames or ())}")
+    sources = frozenset(_toml("sources.toml"))
     for row in reader:
         line = reader.line_num
         if None in row or any(value is None for value in row.values()):
@@ -158,6 +169,8 @@ def _rows(file: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, 
         for column, value in row.items():
             if value != value.strip() or "\n" in value:
                 raise _fail(file, line, f"stray white space in {column}")
+        if "source" in row:
+            _one_of(file, line, "source", row["source"], sources)
         yield line, row
 
 
@@ -271,15 +284,16 @@ def _techniques() -> tuple[Term, ...]:
 
 def _abbreviations() -> tuple[Abbreviation, ...]:
     file = "abbreviations.csv"
-    return tuple(
-        Abbreviation(
-            row["abbreviation"],
-            row["expansion"],
-            _one_of(file, line, "stops", row["stops"], frozenset({"yes", "no"})) == "yes",
-            row["source"],
-        )
-        for line, row in _rows(file, ("abbreviation", "expansion", "stops", "source"))
-    )
+    found: list[Abbreviation] = []
+    seen: set[tuple[str, str]] = set()
+    for line, row in _rows(file, ("abbreviation", "expansion", "stops", "source")):
+        key = (row["abbreviation"], row["expansion"].casefold())  # "MS" is not "Ms": case tells them apart
+        if key in seen:
+            raise _fail(file, line, "duplicate abbreviation")
+        seen.add(key)
+        stops = _one_of(file, line, "stops", row["stops"], frozenset({"yes", "no"})) == "yes"
+        found.append(Abbreviation(row["abbreviation"], row["expansion"], stops, row["source"]))
+    return tuple(found)
 
 
 def _words() -> frozenset[str]:
@@ -379,7 +393,7 @@ def load_lexicons() -> Lexicons:
         return _patterns(file, column, allowed, classes, weighted=weighted)
 
     settings = _toml("rubric.toml") | _toml("points.toml")
-    lexicons = Lexicons(
+    return Lexicons(
         techniques=_techniques(),
         abbreviations=_abbreviations(),
         headings=_headings(),
@@ -402,22 +416,6 @@ def load_lexicons() -> Lexicons:
         sources=_sources(),
         hash=_hash(),
     )
-    _check_sources(lexicons)
-    return lexicons
-
-
-def _check_sources(lexicons: Lexicons) -> None:
-    tables: tuple[tuple[str, tuple[Any, ...]], ...] = (
-        ("techniques.csv", lexicons.techniques),
-        ("abbreviations.csv", lexicons.abbreviations),
-        ("headings.csv", lexicons.headings),
-        ("patterns", (*lexicons.cue_types, *lexicons.cue_levels, *lexicons.cue_changes, *lexicons.measures)),
-        ("patterns", (*lexicons.evidence, *lexicons.weak, *lexicons.triggers, *lexicons.kinds, *lexicons.breaks)),
-    )
-    for file, rows in tables:
-        for row in rows:
-            if row.source not in lexicons.sources:
-                raise LexiconError(f"lexicons/{file}: unknown source {row.source!r}")
 
 
 Loader = Callable[[], Lexicons]

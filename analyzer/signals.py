@@ -17,6 +17,7 @@ from analyzer.types import Assertion
 Span = tuple[int, int] | None
 """The words that give a signal; None where it lies in the segment's place or shape."""
 
+_MANY = 5
 _WORD = re.compile(r"[a-z][a-z']*")
 _WORDS = ((2, "2"), (5, "5"), (9, "9"), (15, "15"), (25, "25"))
 
@@ -93,10 +94,11 @@ def segment_signals(
             signals["unticked"] = None
         if segment.body_start > segment.start:
             signals["prefix"] = None
-        if segment.index < 2:
-            signals["place/first"] = None
-        if segment.index >= len(found) - 2:
-            signals["place/last"] = None
+        if len(found) >= _MANY:  # a scrap of a note has no beginning and no end
+            if segment.index < 2:
+                signals["place/first"] = None
+            if segment.index >= len(found) - 2:
+                signals["place/last"] = None
     own = [seen_from_neighbours.intersection(signals) for signals in found]
     for index, signals in enumerate(found):
         if index:

@@ -8,6 +8,10 @@ import pytest
 from analyzer.engine import Analyzer
 
 
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="rewrite the recorded reports")
+
+
 @pytest.fixture(scope="session")
 def analyzer():
     """Load the analyzer once; it holds no state between notes."""

@@ -582,12 +582,20 @@ def test_evaluate_writes_the_figures_as_json(reference, tmp_path):
     assert json.loads(run("evaluate", reference, "--json", "-").stdout) == figures
 
 
+def test_evaluate_takes_a_reference_of_one_note(write_lines):
+    path = write_lines("gold.jsonl", [{"id": "A", "text": "Continue POC.", "segments": []}])
+    result = run("evaluate", path)
+    assert (result.exit_code, ["missing", "0"] in [line.split() for line in result.stdout.splitlines()]) == (0, True)
+
+
 def test_evaluate_says_what_it_could_not_read(write_lines):
     note = {"id": "A", "text": "Continue POC.", "segments": []}
     path = write_lines("gold.jsonl", [note, note | {"id": "B", "date_of_service": "yesterday"}])
     result = run("evaluate", path)
     assert result.exit_code == 3
-    assert result.stderr.startswith("1 record could not be read:\n")
+    lines = result.stderr.splitlines()
+    assert lines[0] == "1 record could not be read:"
+    assert lines[1].startswith(f"  {path}:2, field date_of_service: ")
     assert ["missing", "0"] in [line.split() for line in result.stdout.splitlines()]
 
 

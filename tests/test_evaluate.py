@@ -16,6 +16,7 @@ from analyzer.evaluate import (
     calibration_error,
     evaluate,
     f1,
+    hide_annotations,
     parse_reference,
     quadratic_kappa,
     ranks,
@@ -446,6 +447,15 @@ def test_bad_reference_line_is_an_error_that_names_line_and_field_and_quotes_not
         read_reference(path)
     assert str(caught.value) == message
     assert caught.value.__cause__ is None
+
+
+def test_analyzer_is_given_nothing_that_annotators_found(write_lines):
+    found = {"segments": [SEGMENT], "rubric": {"plan": 2}, "kind": "group", "verdict": "skilled", "score": 90}
+    codes = {"icd10": ["R49.0"], "icd10_acceptable": ["R49.8"]}
+    given = {"id": "A", "text": "Café", "date_of_service": "2026-05-04", "setting": "school"}
+    path = write_lines("gold.jsonl", ["", given | found | codes])
+    first, second, rest = hide_annotations(path).split(b"\n")
+    assert (first, json.loads(second), rest) == (b"", given, b"")
 
 
 def test_unknown_label_of_a_reference_is_refused(write_lines):

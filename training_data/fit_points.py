@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from sklearn.linear_model import LogisticRegression
 
 from analyzer import lexicon
@@ -104,6 +104,19 @@ def _vocabulary(notes: Sequence[Prepared]) -> dict[str, int]:
     return {signal: column for column, signal in enumerate(sorted(s for s, n in counts.items() if n >= RARE))}
 
 
+CONTEXT = ("before:", "after:", "place/")
+ALONE = 0.5  # weight of each segment's second appearance, without what stands around it
+
+
+def _fitting(notes: Sequence[Prepared], vocabulary: Mapping[str, int]) -> tuple[csr_matrix, NDArray[np.bool_], Matrix]:
+    """Segments as they stand and once more as if alone, so that points do not lean on context; with weights."""
+    matrix, targets = _matrix(notes, vocabulary), _targets(notes)
+    keep = np.array([not signal.startswith(CONTEXT) for signal in vocabulary], dtype=float)
+    alone = matrix.multiply(keep).tocsr()
+    weights = np.concatenate([np.ones(matrix.shape[0]), np.full(matrix.shape[0], ALONE)])
+    return vstack([matrix, alone]).tocsr(), np.vstack([targets, targets]), weights
+
+
 def _matrix(notes: Sequence[Prepared], vocabulary: Mapping[str, int]) -> csr_matrix:
     rows, columns, row = [], [], 0
     for note in notes:
@@ -120,8 +133,9 @@ def _targets(notes: Sequence[Prepared]) -> NDArray[np.bool_]:
     return np.array([[label in given for label in LABELS] for note in notes for given in note.labels])
 
 
-def _fit(x: csr_matrix, y: NDArray[np.bool_], strength: float) -> LogisticRegression:
-    model = LogisticRegression(C=strength, solver="liblinear", max_iter=1000, random_state=SEED).fit(x, y)
+def _fit(x: csr_matrix, y: NDArray[np.bool_], weights: Matrix, strength: float) -> LogisticRegression:
+    model = LogisticRegression(C=strength, solver="liblinear", max_iter=1000, random_state=SEED)
+    model.fit(x, y, sample_weight=weights)
     model.coef_ = np.where(np.abs(model.coef_) < SMALL, 0.0, np.round(model.coef_, 2))
     return model
 
@@ -136,10 +150,11 @@ def left_out_predictions(notes: Sequence[Prepared], strength: float) -> Matrix:
     for number in range(FOLDS):
         kept = [note for note in notes if fold_of[note.record["batch"]] != number]
         vocabulary = _vocabulary(kept)
-        matrix = _matrix(notes, vocabulary)
+        matrix = _matrix(notes, vocabulary)[fold == number]
+        x, y, weights = _fitting(kept, vocabulary)
         for column in range(len(LABELS)):
-            model = _fit(matrix[fold != number], targets[fold != number, column], strength)
-            predicted[fold == number, column] = model.predict_proba(matrix[fold == number])[:, 1]
+            model = _fit(x, y[:, column], weights, strength)
+            predicted[fold == number, column] = model.predict_proba(matrix)[:, 1]
     return predicted
 
 
@@ -245,24 +260,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dry-run", action="store_true", help="print the figures and write nothing")
     arguments = parser.parse_args()
-    notes = prepare(read_notes("train"))
-    targets = _targets(notes)
+    whole = prepare(read_notes("train"))
+    fragments = prepare(read_notes("fragments"))  # they teach labels, and say nothing of whole notes
+    targets = _targets(whole)
     tried = {}
     for strength in (0.15, 0.25, 0.4):
-        predicted = left_out_predictions(notes, strength)
+        predicted = left_out_predictions([*whole, *fragments], strength)[: len(targets)]
         tried[strength] = (micro_f1(predicted, targets, best_thresholds(predicted, targets)), predicted)
         print(f"C {strength}: micro-F1 on left-out batches {tried[strength][0]:.4f}")
     strength = max(tried, key=lambda c: tried[c][0])
     predicted = tried[strength][1]
     thresholds = best_thresholds(predicted, targets)
-    evidence = as_evidence(notes, predicted, thresholds)
-    limits = best_limits(notes, evidence)
-    verdict = fit_verdict(notes, evidence, limits)
+    evidence = as_evidence(whole, predicted, thresholds)
+    limits = best_limits(whole, evidence)
+    verdict = fit_verdict(whole, evidence, limits)
     for column, label in enumerate(LABELS):
         value = _f1(predicted[:, column] >= thresholds[label], targets[:, column])
         print(f"{label:13s} F1 {value:.3f} at {thresholds[label]:.2f}, n {targets[:, column].sum()}")
     if not arguments.dry_run:
-        _write(notes, strength, thresholds, limits, verdict)
+        _write([*whole, *fragments], strength, thresholds, limits, verdict)
 
 
 def _write(
@@ -273,17 +289,18 @@ def _write(
     verdict: Mapping[str, Sequence[float]],
 ) -> None:
     vocabulary = _vocabulary(notes)
-    matrix, targets = _matrix(notes, vocabulary), _targets(notes)
+    x, targets, weights = _fitting(notes, vocabulary)
     lines, intercepts = ["label,signal,points"], {}
     for column, label in enumerate(LABELS):
-        model = _fit(matrix, targets[:, column], strength)
+        model = _fit(x, targets[:, column], weights, strength)
         intercepts[label] = round(float(model.intercept_[0]), 4)
         lines += [
             f"{label},{signal},{model.coef_[0][at]:.2f}" for signal, at in vocabulary.items() if model.coef_[0][at]
         ]
     (LEXICONS / "points.csv").write_text("\n".join([lines[0], *sorted(lines[1:])]) + "\n", encoding="utf-8")
-    splits = json.loads((HERE / "splits.json").read_text(encoding="utf-8"))["train"]
-    digest = hashlib.sha256(b"".join((HERE / "notes" / f"{batch}.jsonl").read_bytes() for batch in splits)).hexdigest()
+    splits = json.loads((HERE / "splits.json").read_text(encoding="utf-8"))
+    batches = [*splits["train"], *splits["fragments"]]
+    digest = hashlib.sha256(b"".join((HERE / "notes" / f"{batch}.jsonl").read_bytes() for batch in batches)).hexdigest()
 
     def table(name: str, rows: Mapping[Any, Any]) -> list[str]:
         return [f"\n[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in rows.items())]
@@ -294,7 +311,7 @@ def _write(
             "fitted",
             {
                 "notes": len(notes),
-                "segments": int(targets.shape[0]),
+                "segments": int(targets.shape[0] / 2),
                 "training_data_sha256": digest,
                 "regularisation": strength,
                 "seed": SEED,

@@ -135,7 +135,8 @@ def _read_composition(resource: Resource, binaries: Mapping[str, Resource], limi
     event = next(iter(_get_all(resource, "event")), {})
     period = _get(event, "period", dict) or {}
     return _Document(
-        text="\n".join(lines) or _read_narrative(resource),
+        # The title often says what kind of note it is, and stands nowhere else.
+        text="\n".join(filter(None, [_get(resource, "title", str), *(lines or [_read_narrative(resource)])])),
         subject=_get(resource, "subject", dict),
         author=next(iter(_get_all(resource, "author")), None),
         date=period.get("start") or resource.get("date"),

@@ -25,9 +25,7 @@ from analyzer.types import WEAK_LABELS, Evidence, Label, Level, Reading, Status
 _EXERCISES = frozenset({"evidence/dose-x", "weak/dose-sets", "weak/exercise-dose"})
 _WATCHED = frozenset({"weak/unattended", "weak/watched"})
 _MEAL = frozenset({"evidence/ate-amount", "weak/fed-patient", "weak/meal-ate"})
-_SHEET = frozenset(
-    {"evidence/homework-word", "evidence/sheet-given", "weak/gave-sheet", "weak/sheet-home", "word/handout"}
-)
+_SHEET = frozenset({"evidence/homework-word", "evidence/sheet-given", "weak/gave-sheet", "weak/sheet-home"})
 _FILLER = frozenset(
     {
         "evidence/positive-filler",
@@ -88,8 +86,8 @@ def _session_of_drill(reading: Reading) -> Iterator[Complaint]:
         score = " with a score" if has(reading, Label.MEASURE) else ""
         yield Complaint(
             *whole_note(reading),
-            message=f"The session is recorded as practice{score}; no technique, cue or decision of the "
-            f"clinician is described.",
+            message=f"The session is recorded as practice{score}; no technique, cue or decision of the clinician is "
+            f"described.",
             fix="Say what made it treatment: targets ___ chosen because ___; you ___ (did), with ___ (cue); it "
             "changed ___.",
         )
@@ -99,9 +97,8 @@ SESSION_OF_DRILL = Rule(
     code="DRL001",
     name="session-of-drill",
     title="The session reads as repetitive practice that anyone could lead",
-    why="What the patient or an untrained person can do safely and effectively is unskilled, even when a "
-    "therapist does it. "
-    "Repetition counts as dose within treatment that is described.",
+    why="What the patient or an untrained person can do safely and effectively is unskilled, even when a therapist "
+    "does it. Repetition counts as dose within treatment that is described.",
     sources=("cms-mbpm-15-220.2", "asha-skilled-unskilled"),
     level=Level.ERROR,
     status=Status.PREVIEW,
@@ -143,8 +140,8 @@ def _exercises_with_dose_only(reading: Reading) -> Iterator[Complaint]:
     if _reads_as(reading) is _Reads.EXERCISES:
         yield Complaint(
             *whole_note(reading),
-            message="Exercises are listed with their dose; how they were selected, loaded, corrected or "
-            "tolerated is missing.",
+            message="Exercises are listed with their dose; how they were selected, loaded, corrected or tolerated is "
+            "missing.",
             fix="Add the skilled part: load ___ set because ___; you corrected ___ by ___; effort or data: ___.",
         )
 
@@ -191,26 +188,25 @@ def _part_without_skill(reading: Reading) -> Iterator[Complaint]:
         return
     weak = sorted({evidence.segment for evidence in (*reading.with_label(Label.DRILL), *_pastimes(reading))})
     alone = [index for index in weak if not _near_skill(reading, index)]
-    for index in alone:
-        if index - 1 not in alone:
-            last = index
-            while last + 1 in alone:
-                last += 1
-            yield Complaint(
-                words_of(reading.segments[index])[0],
-                reading.segments[last].end,
-                message="This part is recorded as practice or activity only; its cue, feedback or purpose is missing.",
-                fix="Say how you led it: ___ (cue or feedback), changed when ___; or leave it out of the "
-                "treatment time.",
-            )
+    if alone:
+        last = alone[0]
+        while last + 1 in alone:
+            last += 1
+        also = " Other parts read alike." if alone[-1] > last else ""
+        yield Complaint(
+            words_of(reading.segments[alone[0]])[0],
+            reading.segments[last].end,
+            message=f"This part is recorded as practice or activity; its cue, feedback or purpose is missing.{also}",
+            fix="Say how you led it: ___ (cue or feedback), changed when ___; or leave it out of the treatment time.",
+        )
 
 
 PART_WITHOUT_SKILL = Rule(
     code="DRL003",
     name="part-without-skill",
     title="Part of the session is practice or activity without a skilled element",
-    why="Repetition is dose within a treatment that is described; standing alone, it is time that a caregiver "
-    "could give.",
+    why="Repetition is dose within a treatment that is described; standing alone, it is time that a caregiver could "
+    "give.",
     sources=("asha-skilled-unskilled", "cms-mbpm-15-220.2"),
     level=Level.INFO,
     status=Status.PREVIEW,
@@ -243,7 +239,8 @@ PART_WITHOUT_SKILL = Rule(
         # nothing else, which DRL004 says
         example("Dx: aphasia. Seen for 45 minutes in the clinic. Tolerated treatment well. Played bingo."),
     ),
-    known_limits="Takes a sentence beside the practice as describing it, and misses one two sentences away.",
+    known_limits="Takes a sentence beside the practice as describing it, and misses one two sentences away. Marks "
+    "the first such part only.",
     check=_part_without_skill,
 )
 
@@ -269,8 +266,8 @@ ACTIVITY_WITHOUT_TREATMENT = Rule(
     code="DRL004",
     name="activity-without-treatment",
     title="The session reads as supervision, a meal or a pastime",
-    why="Supervision alone is not treatment, and activities for diversion are not therapy. A meal or game is treatment "
-    "when the clinician analyses, models, cues or trains in it, and the note says so.",
+    why="Supervision alone is not treatment, and activities for diversion are not therapy. A meal or game is "
+    "treatment when the clinician analyses, models, cues or trains in it, and the note says so.",
     sources=("cms-mbpm-15-220.3", "cms-mbpm-15-220.2", "asha-skilled-unskilled"),
     level=Level.ERROR,
     status=Status.PREVIEW,
@@ -361,8 +358,8 @@ def _filler_as_result(reading: Reading) -> Iterator[Complaint]:
         if row_of(evidence) in _FILLER:
             yield Complaint(
                 *words_of(reading.segments[evidence.segment]),
-                message="Praise, tolerance or cooperation stands in for the result; how the patient responded "
-                "is missing.",
+                message="Praise, tolerance or cooperation stands in for the result; how the patient responded is "
+                "missing.",
                 fix="Say what you saw: ___ (behaviour, error or strategy) when ___ (cue or task), ___ of ___ times.",
             )
             return
@@ -419,8 +416,8 @@ def _boilerplate_outweighs(reading: Reading) -> Iterator[Complaint]:
     if len(generic) >= _FEW_STOCK_SENTENCES and len(generic) > len(specific):
         yield Complaint(
             *whole_note(reading),
-            message=f"{len(generic)} sentences would fit any note; {len(specific)} hold something particular to "
-            f"this session.",
+            message=f"{len(generic)} sentences would fit any note; {len(specific)} hold something particular to this "
+            f"session.",
             fix="Cut the stock sentences, and say in their place what was particular today: ___.",
         )
 
@@ -429,8 +426,8 @@ BOILERPLATE_OUTWEIGHS = Rule(
     code="DRL007",
     name="boilerplate-outweighs-evidence",
     title="Stock sentences outweigh what was particular to the session",
-    why="Contractors deny notes that read like every other note; specific evidence is lost among sentences that "
-    "say nothing.",
+    why="Contractors deny notes that read like every other note; specific evidence is lost among sentences that say "
+    "nothing.",
     sources=("guide", "cms-mbpm-15-220.3"),
     level=Level.WARNING,
     status=Status.PREVIEW,
@@ -491,8 +488,7 @@ CLINICIAN_INVISIBLE = Rule(
     name="clinician-invisible",
     title="Only the patient acts in this note",
     why="Skill has to be read from the clinician's own description of treatment; a record of the patient's acts "
-    "alone could "
-    "be anyone's.",
+    "alone could be anyone's.",
     sources=("cms-mbpm-15-220.3", "asha-skilled-unskilled"),
     level=Level.WARNING,
     status=Status.PREVIEW,
@@ -530,8 +526,8 @@ def _jargon_over_nothing(reading: Reading) -> Iterator[Complaint]:
     if _reads_as(reading) is _Reads.JARGON:
         yield Complaint(
             *whole_note(reading),
-            message="Techniques are named, but no target, cue, response or figure shows that they were used "
-            "with this patient.",
+            message="Techniques are named, but no target, cue, response or figure shows that they were used with "
+            "this patient.",
             fix="Take one and describe it: ___ (technique) for ___ (targets), with ___ (cue); result ___ of ___.",
         )
 
@@ -540,8 +536,8 @@ JARGON_OVER_NOTHING = Rule(
     code="DRL009",
     name="jargon-over-nothing",
     title="Names of techniques stand over a session that is not described",
-    why="A list of evidence-based methods is not a description of treatment furnished; reviewers read it as "
-    "cloned text.",
+    why="A list of evidence-based methods is not a description of treatment furnished; reviewers read it as cloned "
+    "text.",
     sources=("cms-mbpm-15-220.3", "guide"),
     level=Level.ERROR,
     status=Status.PREVIEW,

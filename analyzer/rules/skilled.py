@@ -74,8 +74,7 @@ TREATMENT_UNDESCRIBED = Rule(
     name="treatment-undescribed",
     title="The note says what help was given, but not what the treatment was",
     why="The manual asks for each specific intervention in the note, and for the clinician's own description of "
-    "skilled "
-    "treatment. Help with a task that is not described could be anyone's help.",
+    "skilled treatment. Help with a task that is not described could be anyone's help.",
     sources=("cms-mbpm-15-220.3", "asha-skilled-unskilled"),
     level=Level.WARNING,
     status=Status.PREVIEW,
@@ -255,8 +254,7 @@ def _cues_unspecified(reading: Reading) -> Iterator[Complaint]:
         return
     for claim in _claims(reading, _CUES_UNSAID):
         yield Complaint(
-            claim.start,
-            claim.end,
+            *words_of(reading.segments[claim.segment]),
             message="Cues are mentioned, but neither their type nor their level.",
             fix="State the cue: ___ (type), ___ (level or count), and what the patient then did: ___.",
         )
@@ -267,21 +265,24 @@ CUES_UNSPECIFIED = Rule(
     code="SKL004",
     name="cues-unspecified",
     title="Cues are mentioned without type or level",
-    why="“Cues as needed” leaves open how much skill the patient needed; type and level of cueing are the "
-    "measure of it.",
+    why="“Cues as needed” leaves open how much skill the patient needed; type and level of cueing are the measure of "
+    "it.",
     sources=("asha-skilled-unskilled", "cms-mbpm-15-220.3"),
     level=Level.WARNING,
     status=Status.PREVIEW,
     since="0.1.0",
     fires=(
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Naming accuracy was 70% in 20 trials. [[Cues]] as needed."
+            "Dx: aphasia. Seen for 45 minutes in the clinic. Naming accuracy was 70% in 20 trials. [[Cues were "
+            "provided.]]"
         ),
         example(
             "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. [[Cues]] were provided."
+            "to phrase. [[Cues were provided.]]"
         ),
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Worksheet completed. [[Prompts]] as needed."),
+        example(
+            "Dx: aphasia. Seen for 45 minutes in the clinic. Worksheet completed. [[Cues were provided.]] Continue POC."
+        ),
     ),
     silent=(
         # type and level
@@ -321,9 +322,8 @@ CUE_TYPE_UNSTATED = Rule(
     code="SKL005",
     name="cue-type-unstated",
     title="The level of help is stated without the type of cue",
-    why="The type of cue that works is what the clinician finds out and a caregiver can later use; a level "
-    "alone does not "
-    "show it.",
+    why="The type of cue that works is what the clinician finds out and a caregiver can later use; a level alone "
+    "does not show it.",
     sources=("asha-skilled-unskilled", "guide"),
     level=Level.INFO,
     status=Status.PREVIEW,
@@ -347,8 +347,8 @@ CUE_TYPE_UNSTATED = Rule(
             "of 20 words. Cues faded from moderate tactile to minimal visual."
         ),
     ),
-    known_limits="Silent where any cue in the note has a type, or a technique stands in the same sentence as "
-    "the level.",
+    known_limits="Silent where any cue in the note has a type, or a technique stands in the same sentence as the "
+    "level.",
     check=_cue_type_unstated,
 )
 
@@ -369,8 +369,7 @@ RESULT_MISSING = Rule(
     name="result-missing",
     title="The note does not say how the patient responded",
     why="Skill shows in the patient's response and in what the clinician made of it; treatment without a result "
-    "cannot be "
-    "judged effective.",
+    "cannot be judged effective.",
     sources=("cms-mbpm-15-220.2", "asha-skilled-unskilled"),
     level=Level.WARNING,
     status=Status.PREVIEW,
@@ -426,9 +425,8 @@ DATA_MISSING = Rule(
     code="SKL007",
     name="data-missing",
     title="The response is described without any measure",
-    why="Progress is judged by successive objective measures. However skilled, a session without a figure "
-    "cannot be compared "
-    "with the next.",
+    why="Progress is judged by successive objective measures. However skilled, a session without a figure cannot be "
+    "compared with the next.",
     sources=("cms-mbpm-15-220.2", "guide"),
     level=Level.WARNING,
     status=Status.PREVIEW,
@@ -536,8 +534,7 @@ def _progress_unquantified(reading: Reading) -> Iterator[Complaint]:
     for claim in _claims(reading, _PROGRESS_CLAIMED):
         what = "today's data are not set against earlier ones" if has(reading, Label.MEASURE) else "no figure shows it"
         yield Complaint(
-            claim.start,
-            claim.end,
+            *words_of(reading.segments[claim.segment]),
             message=f"Progress is claimed, but {what}.",
             fix="Replace the claim by the figures: ___ today, ___ on ___ (date) or at baseline.",
         )
@@ -548,22 +545,21 @@ PROGRESS_UNQUANTIFIED = Rule(
     code="SKL009",
     name="progress-unquantified",
     title="Progress is claimed without figures to show it",
-    why="The manual wants improvement shown by successive objective measures; “good progress” is an opinion "
-    "that any note "
-    "could hold.",
+    why="The manual wants improvement shown by successive objective measures; “good progress” is an opinion that any "
+    "note could hold.",
     sources=("cms-mbpm-15-220.2", "asha-skilled-unskilled"),
     level=Level.WARNING,
     status=Status.PREVIEW,
     since="0.1.0",
     fires=(
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic cues. Patient "
-            "[[progressing]]."
+            "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic cues. "
+            "[[Patient progressing.]]"
         ),
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. [[Progressing]] with goals."),
+        example("Dx: aphasia. Seen for 45 minutes in the clinic. [[Progressing with goals.]]"),
         example(
             "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. He self-corrected and slowed his rate after each block. [[Progressing]] toward goals."
+            "to phrase. He self-corrected and slowed his rate after each block. [[Progressing toward goals.]]"
         ),
     ),
     silent=(
@@ -659,8 +655,8 @@ REASONING_MISSING = Rule(
     code="SKL011",
     name="reasoning-missing",
     title="The note shows no clinical judgment",
-    why="Skill is shown by clinical judgment and decisions: what performance means, and why treatment went on "
-    "as it did.",
+    why="Skill is shown by clinical judgment and decisions: what performance means, and why treatment went on as it "
+    "did.",
     sources=("cms-mbpm-15-220.3", "asha-skilled-unskilled"),
     level=Level.INFO,
     status=Status.PREVIEW,
@@ -720,8 +716,8 @@ PURPOSE_MISSING = Rule(
     code="SKL012",
     name="purpose-missing",
     title="The session is tied to no goal and no daily activity",
-    why="Treatment is covered under a plan of care whose goals concern function; a note that names neither leaves the "
-    "reviewer to guess what the session was for.",
+    why="Treatment is covered under a plan of care whose goals concern function; a note that names neither leaves "
+    "the reviewer to guess what the session was for.",
     sources=("cms-mbpm-15-220.2", "asha-skilled-unskilled"),
     level=Level.INFO,
     status=Status.PREVIEW,
@@ -782,8 +778,7 @@ GOAL_WITHOUT_FUNCTION = Rule(
     name="goal-without-function",
     title="A goal is named without its use in daily life",
     why="Goals of the plan of care concern identified functional impairments; a target such as a sound or a "
-    "percentage is "
-    "a means.",
+    "percentage is a means.",
     sources=("cms-mbpm-15-220.2", "guide"),
     level=Level.INFO,
     status=Status.PREVIEW,
@@ -904,8 +899,8 @@ PLAN_EMPTY = Rule(
     code="SKL015",
     name="plan-empty",
     title="The plan is a bare continuation",
-    why="“Continue plan of care” holds no decision. The next step, taken from today's performance, shows "
-    "clinical judgment.",
+    why="“Continue plan of care” holds no decision. The next step, taken from today's performance, shows clinical "
+    "judgment.",
     sources=("asha-skilled-unskilled", "cms-mbpm-15-220.3"),
     level=Level.INFO,
     status=Status.PREVIEW,
@@ -949,11 +944,10 @@ def _need_unreasoned(reading: Reading) -> Iterator[Complaint]:
         return
     for claim in _claims(reading, _NEED_CLAIMED):
         yield Complaint(
-            claim.start,
-            claim.end,
+            *words_of(reading.segments[claim.segment]),
             message="Skilled need is claimed, but no reason particular to this patient is given.",
-            fix="Give the reason: an SLP is needed to ___ (act), since ___ (risk, change or complexity seen in "
-            "this patient).",
+            fix="Give the reason: an SLP is needed to ___ (act), since ___ (risk, change or complexity seen in this "
+            "patient).",
         )
         return
 
@@ -962,9 +956,8 @@ NEED_UNREASONED = Rule(
     code="SKL016",
     name="need-unreasoned",
     title="Medical necessity is claimed without a reason",
-    why="A service is not skilled because a note calls it so; the decisive question is why a therapist's skills "
-    "are needed "
-    "for this patient.",
+    why="A service is not skilled because a note calls it so; the decisive question is why a therapist's skills are "
+    "needed for this patient.",
     sources=("cms-mbpm-15-220.2",),
     level=Level.INFO,
     status=Status.PREVIEW,
@@ -972,12 +965,12 @@ NEED_UNREASONED = Rule(
     fires=(
         example(
             "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic cues. "
-            "[[Medically]] necessary: yes."
+            "[[Medically necessary: yes.]]"
         ),
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. [[Requires]] ST."),
+        example("Dx: aphasia. Seen for 45 minutes in the clinic. [[Requires ST.]]"),
         example(
             "Dx: aphasia. Seen for 45 minutes in the clinic. He self-corrected and slowed his rate after each "
-            "block. [[Needs]] ST."
+            "block. [[Needs ST.]]"
         ),
     ),
     silent=(
@@ -1004,10 +997,12 @@ NEED_UNREASONED = Rule(
 def _education_empty(reading: Reading) -> Iterator[Complaint]:
     if not is_treatment(reading) or has(reading, Label.TRAINING):
         return
-    for claim in _claims(reading, _EDUCATION_CLAIMED):
+    for claim in reading.with_label(Label.GENERIC):
+        is_education = reading.segments[claim.segment].section is Section.EDUCATION
+        if not is_education and row_of(claim) not in _EDUCATION_CLAIMED:
+            continue
         yield Complaint(
-            claim.start,
-            claim.end,
+            *words_of(reading.segments[claim.segment]),
             message="Education is mentioned, but not what was taught or how it was shown to be understood.",
             fix="Say whom you taught what, and how it showed: ___ (person) learned ___ and ___ (showed or told back).",
         )
@@ -1025,24 +1020,28 @@ EDUCATION_EMPTY = Rule(
     since="0.1.0",
     fires=(
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic cues. Patient "
-            "was [[educated]]."
+            "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic "
+            "cues.\nEducation: [[Patient was educated.]]"
         ),
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Patient and family [[educated]]."),
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20. Patient and family [[educated]]."),
+        example("Dx: aphasia. Seen for 45 minutes in the clinic.\nEducation: [[Patient and family educated.]]"),
+        example(
+            "Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20.\nEducation: [[Patient and family "
+            "educated.]]"
+        ),
     ),
     silent=(
         # what was taught
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic cues. Patient "
-            "was educated. I taught his wife to offer written choices."
+            "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic "
+            "cues.\nEducation: I taught his wife to offer written choices. Patient was educated."
         ),
         # what was taught and shown
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Wife returned demonstration of chin tuck with 3/3 sips."
+            "Dx: aphasia. Seen for 45 minutes in the clinic.\nEducation: Wife returned demonstration of chin "
+            "tuck with 3/3 sips."
         ),
         # nothing is claimed
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20."),
+        example("Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20.\nPlan: Continue POC."),
     ),
     known_limits="Silent once any teaching with content stands in the note.",
     check=_education_empty,
@@ -1057,8 +1056,8 @@ def _goals_without_results(reading: Reading) -> Iterator[Complaint]:
         yield Complaint(
             goals[0][0],
             goals[-1][1],
-            message="Goals are listed, but the note gives no result for any; a criterion or cue level in a goal "
-            "is not a result.",
+            message="Goals are listed, but the note gives no result for any; a criterion or cue level in a goal is "
+            "not a result.",
             fix="Beside each goal that was treated, add today's result: ___ of ___, with ___ (cue).",
         )
 
@@ -1121,8 +1120,8 @@ def _skill_in_plan_only(reading: Reading) -> Iterator[Complaint]:
     if has(reading, Label.DRILL, Label.PASSIVE, Label.GENERIC):
         yield Complaint(
             *sentence_of(reading.segments[plans[0].segment]),
-            message="The plan is specific, but of today's session nothing skilled is recorded; what is planned "
-            "is no evidence yet.",
+            message="The plan is specific, but of today's session nothing skilled is recorded; what is planned is no "
+            "evidence yet.",
             fix="Record what was done today: ___ (treatment), ___ (cue), ___ (response and data).",
         )
 

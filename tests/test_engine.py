@@ -1,0 +1,94 @@
+import logging
+
+import pytest
+
+from analyzer import Analyzer, Note
+from analyzer.errors import NoteError
+from analyzer.lexicon import load_lexicons
+from analyzer.rules.rule import Rule
+from analyzer.types import Failure, Level, NotRun, Status
+
+TEXT = "STG 1: named 12/20 with min phonemic cues, up from 8/20 Tuesday. Next: verbs."
+
+
+@pytest.mark.parametrize(("text", "code"), [("", "empty-text"), (" \n\t", "empty-text"), ("a" * 101, "note-too-long")])
+def test_engine_refuses_what_it_cannot_analyse(text, code):
+    with pytest.raises(NoteError) as caught:
+        Analyzer.load(max_chars=100).analyze(Note(text))
+    assert (caught.value.code, caught.value.field) == (code, "text")
+
+
+def test_error_about_a_note_never_holds_its_text():
+    with pytest.raises(NoteError) as caught:
+        Analyzer.load(max_chars=10).analyze(Note("Zebulon was here today"))
+    assert "Zebulon" not in str(caught.value)
+
+
+def test_score_is_the_sum_of_its_rubric(analyzer):
+    report = analyzer.analyze(Note(TEXT))
+    assert report.score == sum(rating.points for rating in report.ratings)
+
+
+def test_report_says_what_did_not_run(analyzer):
+    assert [item.check for item in analyzer.analyze(Note(TEXT)).not_run] == ["icd10", "billing"]
+
+
+def test_report_carries_the_versions_it_was_made_with(analyzer):
+    versions = analyzer.analyze(Note(TEXT)).versions
+    assert (versions.lexicons, versions.model) == (load_lexicons().hash, None)
+
+
+def _broken(reading):
+    raise ZeroDivisionError
+    yield
+
+
+BROKEN = Rule(
+    code="SKL999",
+    name="broken",
+    title="",
+    why="",
+    sources=("field",),
+    level=Level.INFO,
+    status=Status.PREVIEW,
+    since="0.1.0",
+    fires=(),
+    silent=(),
+    known_limits="",
+    check=_broken,
+)
+
+
+def test_rule_that_fails_is_reported_and_others_go_on(caplog):
+    caplog.set_level(logging.ERROR)
+    report = Analyzer(load_lexicons(), rules=[BROKEN]).analyze(Note(TEXT, id="A-1"))
+    assert report.findings == ()
+    assert report.not_run[-1] == NotRun("SKL999", "The rule failed; please report this.")
+    assert [record.getMessage() for record in caplog.records] == ["rule SKL999 failed on note A-1: ZeroDivisionError"]
+
+
+def test_rule_that_fails_raises_when_asked_to():
+    with pytest.raises(ZeroDivisionError):
+        Analyzer(load_lexicons(), rules=[BROKEN], raises=True).analyze(Note(TEXT))
+
+
+def test_many_notes_keep_their_order_and_failures_are_handed_through(analyzer):
+    failure = Failure("bad-date", "…", id="B")
+    results = list(analyzer.analyze_all([Note(TEXT, id="A"), failure, Note("", id="C"), Note(TEXT, id="D")]))
+    assert [(type(r).__name__, r.id if isinstance(r, Failure) else r.note.id) for r in results] == [
+        ("Report", "A"),
+        ("Failure", "B"),
+        ("Failure", "C"),
+        ("Report", "D"),
+    ]
+
+
+@pytest.mark.slow
+def test_processes_give_the_same_reports_as_one(analyzer):
+    notes = [Note(TEXT.replace("12", str(n)), id=str(n)) for n in range(150)]
+    assert list(analyzer.analyze_all(notes, jobs=2)) == list(analyzer.analyze_all(notes))
+
+
+def test_preview_rules_can_be_left_out():
+    report = Analyzer.load(preview=False).analyze(Note("Practiced naming. Tolerated well. Continue POC."))
+    assert {finding.status for finding in report.findings} <= {Status.STABLE}

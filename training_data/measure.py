@@ -1,0 +1,84 @@
+"""Measure the analyzer on the validation batches and on the development reference set; write the figures down.
+
+    python -m training_data.measure
+
+Writes ``training_data/figures.json`` and the block between the ``figures`` markers of README.md. No figure is typed by hand.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+
+from analyzer.engine import Analyzer
+from analyzer.evaluate import Metrics, evaluate, hide_annotations, read_reference
+from analyzer.readers import read_notes
+from analyzer.report.record import to_record
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
+ROWS = (
+    ("labels, micro-F1", "evidence_micro_f1"),
+    ("labels, macro-F1", "evidence_macro_f1"),
+    ("verdict, quadratic kappa", "verdict_kappa"),
+    ("verdict, accuracy", "verdict_accuracy"),
+    ("unskilled, AUROC", "unskilled_auroc"),
+    ("unskilled, calibration error", "unskilled_calibration_error"),
+    ("unskilled, recall", "unskilled_recall"),
+    ("unskilled, precision", "unskilled_precision"),
+    ("skilled notes called unskilled", "skilled_called_unskilled"),
+    ("score, mean absolute error", "score_mae"),
+    ("score, rank correlation", "score_spearman"),
+    ("kind of note, accuracy", "kind_accuracy"),
+)
+
+
+def validation_file(folder: Path) -> Path:
+    """Put the validation batches into one file."""
+    batches = json.loads((HERE / "splits.json").read_text(encoding="utf-8"))["validation"]
+    path = folder / "validation.jsonl"
+    path.write_text("".join((HERE / "notes" / f"{b}.jsonl").read_text(encoding="utf-8") for b in batches), "utf-8")
+    return path
+
+
+def measure(reference: Path, analyzer: Analyzer) -> Metrics:
+    """Analyse the notes of a reference set, their annotations hidden, and compare."""
+    with tempfile.TemporaryDirectory() as folder:
+        blind = Path(folder) / "notes.jsonl"
+        blind.write_bytes(hide_annotations(reference))
+        records = [to_record(result) for result in analyzer.analyze_all(read_notes([blind]))]
+    return evaluate(read_reference(reference), records)
+
+
+def figures(analyzer: Analyzer) -> dict[str, dict[str, object]]:
+    """Measure on both sets."""
+    with tempfile.TemporaryDirectory() as folder:
+        validation = measure(validation_file(Path(folder)), analyzer)
+    reference = measure(HERE / "reference" / "dev.jsonl", analyzer)
+    found = {"validation": validation.to_dict(), "reference": reference.to_dict()}
+    return json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 3))
+
+
+def table(found: dict[str, dict[str, object]]) -> str:
+    """The figures as a Markdown table."""
+    lines = [
+        f"| figure | left-out notes ({found['validation']['notes']}) | reference notes ({found['reference']['notes']}) |",
+        "|---|---|---|",
+        *(f"| {title} | {found['validation'][name]} | {found['reference'][name]} |" for title, name in ROWS),
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and write."""
+    found = figures(Analyzer.load())
+    (HERE / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    readme = README.read_text(encoding="utf-8")
+    before, rest = readme.split(BEGIN)
+    _, after = rest.split(END)
+    README.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}", encoding="utf-8")
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()
