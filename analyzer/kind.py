@@ -8,6 +8,8 @@ from analyzer.segment import Segmentation
 from analyzer.types import Kind, Section
 
 _THRESHOLD = 3.0
+_OPENING = 2  # segments at the top, where a note says what it is
+_LATER = 0.4  # what a mention further down counts
 
 
 def note_kind(segmentation: Segmentation, hits: Iterable[Hit], *, evidence_segments: int) -> Kind:
@@ -22,15 +24,17 @@ def note_kind(segmentation: Segmentation, hits: Iterable[Hit], *, evidence_segme
         Segments with evidence of treatment; a note with much of it is no missed visit.
     """
     scores: dict[Kind, float] = defaultdict(float)
-    rows: dict[str, int] = defaultdict(int)
+    counted: dict[str, int] = defaultdict(int)
     for hit in hits:
-        if segmentation.segments[hit.segment].section is Section.PLAN:
+        segment = segmentation.segments[hit.segment]
+        if segment.section is Section.PLAN or segment.is_unticked:
             continue  # "next: re-evaluation" is a plan, not the kind of this note
-        rows[hit.row] += 1
-        if rows[hit.row] <= 2:  # a word that comes back says little more
-            early = 1.0 if hit.segment < 4 else 0.5
-            scores[Kind(hit.value)] += hit.weight * early
-    if scores[Kind.NO_SHOW] and evidence_segments > 2:
+        counted[hit.row] += 1
+        if counted[hit.row] <= 2:  # a word that comes back says little more
+            kind = Kind(hit.value)
+            is_opening = hit.segment < _OPENING or kind is Kind.NO_SHOW  # a missed visit is told anywhere
+            scores[kind] += hit.weight * (1.0 if is_opening else _LATER)
+    if evidence_segments > 2:
         scores[Kind.NO_SHOW] = 0.0
     return _best(scores)
 

@@ -53,8 +53,9 @@ class Labeler:
         self._points = np.zeros((len(self._rows), len(_LABELS)))
         self._carriers: dict[Label, dict[str, _Carrier]] = defaultdict(dict)
         home = {row.id: Label(row.value) for row in (*lexicons.evidence, *lexicons.weak)} | _TYPED
+        columns = {label: column for column, label in enumerate(_LABELS)}
         for row in lexicons.points:
-            self._points[self._rows[row.signal], _LABELS.index(row.label)] = row.points
+            self._points[self._rows[row.signal], columns[row.label]] = row.points
             name = row.signal.partition("~")[0]
             if row.points > 0 and not name.startswith(("word/", "first/")):
                 rank = 0 if home.get(name) is not row.label else 2 if name in _TYPED else 1

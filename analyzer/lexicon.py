@@ -9,7 +9,7 @@ import csv
 import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -158,23 +158,25 @@ def _fail(file: str, line: int, message: str) -> LexiconError:
 
 def _rows(file: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     text = (_FOLDER / file).read_text(encoding="utf-8")
-    reader = csv.DictReader(text.splitlines(keepends=True), strict=True)
-    if tuple(reader.fieldnames or ()) != columns:
-        raise _fail(file, 1, f"columns must be {','.join(columns)}; found {','.join(reader.fieldnames or ())}")
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    header = tuple(next(reader, ()))
+    if header != columns:
+        raise _fail(file, 1, f"columns must be {','.join(columns)}; found {','.join(header)}")
     sources = frozenset(_toml("sources.toml"))
-    for row in reader:
+    for fields in reader:
         line = reader.line_num
-        if None in row or any(value is None for value in row.values()):
+        if len(fields) != len(columns):
             raise _fail(file, line, f"expected {len(columns)} fields")
-        for column, value in row.items():
+        for column, value in zip(columns, fields, strict=True):
             if value != value.strip() or "\n" in value:
                 raise _fail(file, line, f"stray white space in {column}")
+        row = dict(zip(columns, fields, strict=True))
         if "source" in row:
             _one_of(file, line, "source", row["source"], sources)
         yield line, row
 
 
-def _one_of(file: str, line: int, column: str, value: str, allowed: frozenset[str]) -> str:
+def _one_of(file: str, line: int, column: str, value: str, allowed: Set[str]) -> str:
     if value not in allowed:
         raise _fail(file, line, f"unknown {column} {value!r}; expected one of {', '.join(sorted(allowed))}")
     return value
@@ -308,7 +310,7 @@ def _words() -> frozenset[str]:
 
 def _points() -> tuple[Points, ...]:
     file = "points.csv"
-    labels = frozenset(Label)
+    labels = {str(label): label for label in Label}
     found: list[Points] = []
     seen: set[tuple[str, str]] = set()
     for line, row in _rows(file, ("label", "signal", "points")):
@@ -316,9 +318,9 @@ def _points() -> tuple[Points, ...]:
         if key in seen:
             raise _fail(file, line, "duplicate signal")
         seen.add(key)
-        _one_of(file, line, "label", row["label"], labels)
+        _one_of(file, line, "label", row["label"], labels.keys())
         try:
-            found.append(Points(Label(row["label"]), row["signal"], float(row["points"])))
+            found.append(Points(labels[row["label"]], row["signal"], float(row["points"])))
         except ValueError as error:
             raise _fail(file, line, "points are not a number") from error
     return tuple(found)
@@ -416,6 +418,3 @@ def load_lexicons() -> Lexicons:
         sources=_sources(),
         hash=_hash(),
     )
-
-
-Loader = Callable[[], Lexicons]

@@ -7,11 +7,11 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
-import spacy
+from spacy.lang.en import English
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 from spacy.util import filter_spans
-from spacy.vocab import Vocab
+from spacy.vocab import Vocab, create_vocab
 
 from analyzer.cues import read_cues
 from analyzer.lexicon import Lexicons, Pattern, Term
@@ -52,17 +52,17 @@ class Matcher:
     """Finds lexicon rows in segmented notes; made once from the lexicons, shared by all notes."""
 
     def __init__(self, lexicons: Lexicons) -> None:
-        self._nlp = spacy.blank("en")
-        self._nlp.tokenizer = _Words(self._nlp.vocab)
-        self._any = PhraseMatcher(self._nlp.vocab, attr="LOWER")
-        self._exact = PhraseMatcher(self._nlp.vocab, attr="ORTH")
+        self._vocab = create_vocab("en", English.Defaults)  # a blank pipeline without the tokenizer that is not used
+        self._words = _Words(self._vocab)
+        self._any = PhraseMatcher(self._vocab, attr="LOWER")
+        self._exact = PhraseMatcher(self._vocab, attr="ORTH")
         self._terms: dict[str, list[tuple[Term, re.Pattern[str] | None]]] = defaultdict(list)
         for term in lexicons.techniques:
             needs = re.compile(r"\b(?:" + "|".join(map(re.escape, term.needs)) + r")") if term.needs else None
             key = ("=" if term.is_exact else "~") + (term.term if term.is_exact else term.term.lower())
             self._terms[key].append((term, needs))
         for key in self._terms:
-            (self._exact if key[0] == "=" else self._any).add(key, [self._nlp.make_doc(key[1:])])
+            (self._exact if key[0] == "=" else self._any).add(key, [self._words(key[1:])])
         self._scan = Scanner(
             {
                 "evidence": lexicons.evidence,
@@ -111,7 +111,7 @@ class Matcher:
         )
 
     def _find_techniques(self, segmentation: Segmentation) -> tuple[tuple[int, Technique], ...]:
-        doc = self._nlp.make_doc(segmentation.text)
+        doc = self._words(segmentation.text)
         where = Where(segmentation.segments)
         spans = []
         for matcher in (self._any, self._exact):
@@ -122,7 +122,7 @@ class Matcher:
                     continue  # across segments, or an unticked item
                 segment = segmentation.segments[index]
                 text = segmentation.folded[segment.start : segment.end]
-                for term, needs in self._terms[self._nlp.vocab.strings[key]]:
+                for term, needs in self._terms[self._vocab.strings[key]]:
                     if needs is None or needs.search(text):
                         spans.append((span, index, term))
                         break

@@ -15,7 +15,9 @@ def assess():
         segmentation = segmenter(text)
         start = text.index(words)
         segment = next(s for s in segmentation.segments if s.start <= start < s.end)
-        return str(context(segmentation, matcher(segmentation).triggers).assess(segment.index, start, start + len(words)))
+        return str(
+            context(segmentation, matcher(segmentation).triggers).assess(segment.index, start, start + len(words))
+        )
 
     return how
 

@@ -8,8 +8,8 @@ from analyzer.types import Label
 
 ANALYZER = Analyzer.load()
 PIECES = st.sampled_from(
-    ["Pt ", "named ", "12/20 ", "min cues ", "up from 8/20 ", "S: ", "P:\n", "[ ] ", "☑ ", "70 % ", "\r\n", ". ", "STG 1: ",
-     "will ", "because ", "\u2028", "é", "— ", "“no” ", "Tolerated well. ", "\x00", "x10 ", "- ", "İ", "ß", "👩‍⚕️"]
+    ["Pt ", "named ", "12/20 ", "min cues ", "up from 8/20 ", "S: ", "P:\n", "[ ] ", "☑ ", "70 % ", "\r\n", ". ",
+     "STG 1: ", "will ", "because ", "\u2028", "é", "— ", "“no” ", "Tolerated well. ", "\x00", "x10 ", "- ", "İ", "ß", "👩‍⚕️"]
 )  # fmt: skip
 TEXTS = st.one_of(st.text(max_size=400), st.lists(PIECES, max_size=60).map("".join))
 
@@ -47,7 +47,9 @@ def test_same_note_gives_the_same_report(text):
     assert list(ANALYZER.analyze_all(notes)) == list(ANALYZER.analyze_all(notes))
 
 
-@pytest.mark.parametrize("piece", ["a", "min ", "1/2 ", "[ ] ", ", ", "(((", 'he said "', "☐", "STG 1: ", "from 1 to 2 ", "  "])
+@pytest.mark.parametrize(
+    "piece", ["a", "min ", "1/2 ", "[ ] ", ", ", "(((", 'he said "', "☐", "STG 1: ", "from 1 to 2 ", "  "]
+)
 def test_hostile_line_of_the_longest_length_is_analysed(piece):
     text = (piece * (100_000 // len(piece) + 1))[:99_990] + " end"
     report = ANALYZER.analyze(Note(text))

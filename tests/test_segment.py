@@ -90,7 +90,10 @@ def test_segment_splits_dictation_without_punctuation_into_thoughts(quotes):
 @pytest.mark.parametrize(
     ("text", "sections"),
     [
-        ("S: Alert.\nO: Named 8/10.\nTired.\nA: Better.\nP: Add verbs.", "subjective objective objective assessment plan"),
+        (
+            "S: Alert.\nO: Named 8/10.\nTired.\nA: Better.\nP: Add verbs.",
+            "subjective objective objective assessment plan",
+        ),
         ("D: Named 8/10.\nA: Better.\nP: Add verbs.", "objective assessment plan"),
         ("Skilled Intervention: modelled\nPt response: fixed it\nPlan: verbs", "intervention objective plan"),
         ("GOALS\n1. Name 20 objects\nPLAN\nAdd verbs", "goals goals plan plan"),

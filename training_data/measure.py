@@ -2,7 +2,8 @@
 
     python -m training_data.measure
 
-Writes ``training_data/figures.json`` and the block between the ``figures`` markers of README.md. No figure is typed by hand.
+Writes ``training_data/figures.json`` and the block between the ``figures`` markers of README.md. No figure is typed by
+hand.
 """
 
 import json
@@ -61,8 +62,9 @@ def figures(analyzer: Analyzer) -> dict[str, dict[str, object]]:
 
 def table(found: dict[str, dict[str, object]]) -> str:
     """The figures as a Markdown table."""
+    counts = [found[name]["notes"] for name in ("validation", "reference")]
     lines = [
-        f"| figure | left-out notes ({found['validation']['notes']}) | reference notes ({found['reference']['notes']}) |",
+        f"| figure | left-out notes ({counts[0]}) | reference notes ({counts[1]}) |",
         "|---|---|---|",
         *(f"| {title} | {found['validation'][name]} | {found['reference'][name]} |" for title, name in ROWS),
     ]
