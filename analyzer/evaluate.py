@@ -217,9 +217,9 @@ def parse_reference(record: object, line: int) -> ReferenceNote:
     if not isinstance(record, Mapping):
         raise NoteError("bad-reference", f"line {line}: expected a JSON object, found {_name(record)}")
     fields = _Fields(record, line)
-    text = fields.text("text")
+    fields.text("text")
     segments = tuple(
-        _segment(entry, line, index, len(text)) for index, entry in enumerate(fields.objects("segments", required=True))
+        _segment(entry, line, index) for index, entry in enumerate(fields.objects("segments", required=True))
     )
     score = record.get("score")
     note = ReferenceNote(
@@ -236,9 +236,10 @@ def parse_reference(record: object, line: int) -> ReferenceNote:
     return note
 
 
-def _segment(entry: Mapping[str, object], line: int, index: int, n_chars: int) -> ReferenceSegment:
+def _segment(entry: Mapping[str, object], line: int, index: int) -> ReferenceSegment:
+    """Read one segment; one that ends after its text is met in reference sets, and counts as far as it goes."""
     fields = _Fields(entry, line, f"segments[{index}].")
-    start, end = fields.offset("start", n_chars), fields.offset("end", n_chars)
+    start, end = fields.offset("start"), fields.offset("end")
     if start >= end:
         raise _bad(line, f"segments[{index}]", "start before end", "none of it between them")
     return ReferenceSegment(start, end, fields.labels("labels", required=True), fields.labels("optional"))
@@ -270,12 +271,12 @@ class _Fields:
             raise _bad(self._line, self._prefix + name, f"a number from {low:g} to {high:g}", "one outside")
         return float(value)
 
-    def offset(self, name: str, n_chars: int) -> int:
+    def offset(self, name: str) -> int:
         value = self._record.get(name)
         if not isinstance(value, int) or isinstance(value, bool):
             raise self._bad(name, "a whole number")
-        if not 0 <= value <= n_chars:
-            raise _bad(self._line, self._prefix + name, f"an offset from 0 to {n_chars}", str(value))
+        if value < 0:
+            raise _bad(self._line, self._prefix + name, "an offset of at least 0", str(value))
         return value
 
     def member(self, name: str, members: type[_Member]) -> _Member | None:

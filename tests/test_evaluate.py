@@ -419,8 +419,8 @@ RECORD = {"id": "A", "text": "MARKER text", "segments": [SEGMENT]}
             "line 2: segments[1].start: expected a whole number, found text",
         ),
         (
-            RECORD | {"segments": [SEGMENT | {"end": 12}]},
-            "line 2: segments[0].end: expected an offset from 0 to 11, found 12",
+            RECORD | {"segments": [SEGMENT | {"start": -1}]},
+            "line 2: segments[0].start: expected an offset of at least 0, found -1",
         ),
         (
             RECORD | {"segments": [SEGMENT | {"start": 5}]},
