@@ -101,7 +101,19 @@ def context(segmentation: Segmentation, triggers: Iterable[Trigger]) -> Context:
     for trigger in triggers:
         of_segment = found.setdefault(trigger.segment, {})
         of_segment.setdefault(Assertion(trigger.value), []).append((trigger.start, trigger.end))
-    for of_segment in found.values():
-        for spans in of_segment.values():
-            spans.sort()
-    return Context(segmentation, found)
+    merged = {
+        index: {assertion: _merge(sorted(spans)) for assertion, spans in of_segment.items()}
+        for index, of_segment in found.items()
+    }
+    return Context(segmentation, merged)
+
+
+def _merge(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join overlapping spans, so that the nearest on each side of a place are two of them at most."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

@@ -20,7 +20,20 @@ from analyzer.rubric import conclude, rate_dimensions, score
 from analyzer.rules import RULES
 from analyzer.rules.rule import Rule
 from analyzer.segment import Segmenter
-from analyzer.types import Failure, Finding, Level, Note, NotRun, Reading, Report, Result, Status, Versions
+from analyzer.types import (
+    Evidence,
+    Failure,
+    Finding,
+    Label,
+    Level,
+    Note,
+    NotRun,
+    Reading,
+    Report,
+    Result,
+    Status,
+    Versions,
+)
 
 _LOG = logging.getLogger(__name__)
 _CHUNK = (
@@ -54,8 +67,12 @@ class Analyzer:
         self._labeler = Labeler(lexicons, classifier)
         self._rules = tuple(rules)
         self._cited = {id: source.cited for id, source in lexicons.sources.items()}
+        left_out = len(RULES) - sum(rule in RULES for rule in self._rules)
+        self._left_out = (NotRun("rules", f"{left_out} of {len(RULES)} rules were left out."),) if left_out else ()
         self._max_chars = max_chars
         self._raises = raises
+        # What a worker could not load again for itself.
+        self._is_special = classifier is not None or raises or any(rule not in RULES for rule in self._rules)
         self._versions = Versions(
             cuewise=_version(), lexicons=lexicons.hash, model=classifier.name if classifier else None
         )
@@ -122,6 +139,7 @@ class Analyzer:
             score=score(ratings),
             verdict=verdict,
             unskilled_probability=probability,
+            labels=_labels_by_segment(evidence, len(segmentation.segments)),
         )
         findings, not_run = self._findings(reading)
         return Report(
@@ -135,7 +153,7 @@ class Analyzer:
             evidence=evidence,
             findings=findings,
             versions=self._versions,
-            not_run=(*_NOT_YET, *not_run),
+            not_run=(*_NOT_YET, *self._left_out, *not_run),
         )
 
     def analyze_all(self, records: Iterable[Note | Failure], *, jobs: int = 1) -> Iterator[Result]:
@@ -152,7 +170,14 @@ class Analyzer:
         ------
         Report or Failure
             One for each record, in the order of the records.
+
+        Raises
+        ------
+        ValueError
+            For several processes with a classifier or rules that were passed in.
         """
+        if jobs > 1 and self._is_special:
+            raise ValueError("workers load the shipped parts; an analyzer with parts of its own works in one process")
         if jobs <= 1:
             for record in records:
                 yield self._result(record)
@@ -166,8 +191,17 @@ class Analyzer:
             return self.analyze(record)
         except NoteError as error:
             return Failure(error.code, error.message, record.id, error.field, record.origin, record.extra)
+        except Exception as error:  # a fault of ours must not end a run of thousands; it is a record of its own
+            if self._raises:
+                raise
+            _LOG.error("note at %s could not be analysed: %s", record.origin, type(error).__name__)
+            return Failure(
+                "internal", "Cuewise failed on this note; please report this.", record.id, None, record.origin
+            )
 
     def _check(self, note: Note) -> None:
+        if not isinstance(note.text, str) or not _is_text(note.text):
+            raise NoteError("not-text", "The text of a note must be a string of valid characters.", field="text")
         if not note.text.strip():
             raise NoteError("empty-text", "The note has no text.", field="text")
         if len(note.text) > self._max_chars:
@@ -186,10 +220,26 @@ class Analyzer:
             except Exception as error:  # one broken rule must not silence the others; it is reported, not swallowed
                 if self._raises:
                     raise
-                _LOG.error("rule %s failed on note %s: %s", rule.code, reading.note.id, type(error).__name__)
+                _LOG.error("rule %s failed on note %s: %s", rule.code, reading.note.origin, type(error).__name__)
                 not_run.append(NotRun(rule.code, "The rule failed; please report this."))
         findings.sort(key=lambda finding: (_SEVERITY.index(finding.level), finding.code, finding.start))
         return tuple(findings), tuple(not_run)
+
+
+def _labels_by_segment(evidence: Iterable[Evidence], n_segments: int) -> tuple[frozenset[Label], ...]:
+    found: list[set[Label]] = [set() for _ in range(n_segments)]
+    for item in evidence:
+        found[item.segment].add(item.label)
+    return tuple(map(frozenset, found))
+
+
+def _is_text(text: str) -> bool:
+    """Whether it is free of lone surrogates, which no encoding can write."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _version() -> str:

@@ -34,7 +34,7 @@ def note_kind(segmentation: Segmentation, hits: Iterable[Hit], *, evidence_segme
             kind = Kind(hit.value)
             is_opening = hit.segment < _OPENING or kind is Kind.NO_SHOW  # a missed visit is told anywhere
             scores[kind] += hit.weight * (1.0 if is_opening else _LATER)
-    if evidence_segments > 2:
+    if evidence_segments > 1:
         scores[Kind.NO_SHOW] = 0.0
     return _best(scores)
 

@@ -99,7 +99,7 @@ class Labeler:
             if segment.is_unticked:
                 continue  # an unticked box is not evidence
             given = {_LABELS[column]: float(row[column]) for column in np.flatnonzero(row >= thresholds)}
-            if Label.DRILL in given and given.keys() & _SKILLED:
+            if Label.DRILL in given and given.keys() & SKILLED:
                 del given[Label.DRILL]  # "A segment with a skilled element is never drill" (annotation guide 2)
             for label, probability in given.items():
                 found.append(self._evidence(segmentation.folded, segment, label, probability, own, source))
@@ -153,7 +153,7 @@ def _modelled(classifier: Classifier, segmentation: Segmentation) -> tuple[NDArr
     """Ask a classifier; its probabilities and thresholds, columns in the order of the labels."""
     texts = [segmentation.text[segment.start : segment.end] for segment in segmentation.segments]
     columns = [classifier.labels.index(label) for label in _LABELS]
-    predicted = np.asarray(classifier.predict(texts), dtype=float).reshape(len(texts), len(columns))
+    predicted = np.asarray(classifier.predict(texts), dtype=float).reshape(len(texts), len(classifier.labels))
     return predicted[:, columns], np.array([classifier.thresholds[label] for label in _LABELS])
 
 
@@ -191,7 +191,7 @@ def _clause(folded: str, segment: Segment, start: int, end: int) -> tuple[int, i
     return min(a, start), max(b, end)
 
 
-_SKILLED = frozenset({Label.INTERVENTION, Label.CUEING, Label.REASONING, Label.TRAINING})
+SKILLED = frozenset({Label.INTERVENTION, Label.CUEING, Label.REASONING, Label.TRAINING})
 
 
 def _with_attributes(found: Iterable[Evidence], hits: Hits) -> tuple[Evidence, ...]:

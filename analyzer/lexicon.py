@@ -90,7 +90,7 @@ class Abbreviation:
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A heading as clinicians write it, and the section it opens; None closes nothing (a field label)."""
+    """A heading as clinicians write it, and the section it opens; ``header`` types its own line only."""
 
     heading: str
     section: Section
@@ -405,7 +405,7 @@ def load_lexicons() -> Lexicons:
         measures=patterns("measures.csv", "unit", units),
         evidence=patterns("evidence.csv", "label", labels),
         weak=patterns("weak.csv", "label", labels),
-        triggers=patterns("triggers.csv", "assertion", frozenset(Assertion) | {"none"}),
+        triggers=patterns("triggers.csv", "assertion", frozenset(Assertion)),
         kinds=patterns("kinds.csv", "kind", frozenset(Kind), True),
         breaks=patterns("breaks.csv", "break", frozenset({"thought"})),
         words=_words(),

@@ -11,7 +11,7 @@ from spacy.lang.en import English
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 from spacy.util import filter_spans
-from spacy.vocab import Vocab, create_vocab
+from spacy.vocab import create_vocab
 
 from analyzer.cues import read_cues
 from analyzer.lexicon import Lexicons, Pattern, Term
@@ -53,7 +53,7 @@ class Matcher:
 
     def __init__(self, lexicons: Lexicons) -> None:
         self._vocab = create_vocab("en", English.Defaults)  # a blank pipeline without the tokenizer that is not used
-        self._words = _Words(self._vocab)
+        self._known = {word.lower() for term in lexicons.techniques for word in _TOKEN.findall(term.term)}
         self._any = PhraseMatcher(self._vocab, attr="LOWER")
         self._exact = PhraseMatcher(self._vocab, attr="ORTH")
         self._terms: dict[str, list[tuple[Term, re.Pattern[str] | None]]] = defaultdict(list)
@@ -62,7 +62,7 @@ class Matcher:
             key = ("=" if term.is_exact else "~") + (term.term if term.is_exact else term.term.lower())
             self._terms[key].append((term, needs))
         for key in self._terms:
-            (self._exact if key[0] == "=" else self._any).add(key, [self._words(key[1:])])
+            (self._exact if key[0] == "=" else self._any).add(key, [self._doc(_TOKEN.findall(key[1:]))])
         self._scan = Scanner(
             {
                 "evidence": lexicons.evidence,
@@ -111,55 +111,45 @@ class Matcher:
         )
 
     def _find_techniques(self, segmentation: Segmentation) -> tuple[tuple[int, Technique], ...]:
-        doc = self._words(segmentation.text)
+        tokens = list(_TOKEN.finditer(segmentation.text))
+        doc = self._doc([token.group() for token in tokens])
         where = Where(segmentation.segments)
         spans = []
+        found_needs: dict[tuple[int, str], bool] = {}
         for matcher in (self._any, self._exact):
-            for key, start, end in matcher(doc):
-                span = doc[start:end]
-                index = where.index(span.start_char, span.end_char)
-                if index is None or not segmentation.folded[span.start_char : span.end_char].strip():
+            for key, first, end in matcher(doc):
+                a, b = tokens[first].start(), tokens[end - 1].end()
+                index = where.index(a, b)
+                if index is None or not segmentation.folded[a:b].strip():
                     continue  # across segments, or an unticked item
-                segment = segmentation.segments[index]
-                text = segmentation.folded[segment.start : segment.end]
                 for term, needs in self._terms[self._vocab.strings[key]]:
-                    if needs is None or needs.search(text):
-                        spans.append((span, index, term))
+                    if needs is not None and (index, needs.pattern) not in found_needs:
+                        segment = segmentation.segments[index]
+                        is_there = needs.search(segmentation.folded, segment.start, segment.end) is not None
+                        found_needs[index, needs.pattern] = is_there
+                    if needs is None or found_needs[index, needs.pattern]:
+                        spans.append((doc[first:end], index, term))
                         break
         best = {(span.start, span.end): (index, term) for span, index, term in reversed(spans)}
         found = []
         for span in filter_spans([span for span, _, _ in spans]):
             index, term = best[span.start, span.end]
-            found.append((index, Technique(span.start_char, span.end_char, term.technique, term.area)))
+            start, stop = tokens[span.start].start(), tokens[span.end - 1].end()
+            found.append((index, Technique(start, stop, term.technique, term.area)))
         return tuple(found)
 
+    def _doc(self, words: list[str]) -> Doc:
+        """Make a Doc of the words that techniques are made of; all others are one placeholder.
 
-class _Words:
-    """Words and single marks as tokens, in linear time: spaCy's own tokenizer is quadratic in a run of punctuation."""
-
-    def __init__(self, vocab: Vocab) -> None:
-        self._vocab = vocab
-
-    def __call__(self, text: str) -> Doc:
-        words: list[str] = []
-        spaces: list[bool] = []
-        position = 0
-        for match in _TOKEN.finditer(text):
-            if match.start() > position:
-                gap = text[position : match.start()]
-                if gap[0] == " " and words:
-                    spaces[-1] = True
-                    gap = gap[1:]
-                if gap:  # a Doc keeps other white space as a token of its own
-                    words.append(gap)
-                    spaces.append(False)
-            words.append(match.group())
-            spaces.append(False)
-            position = match.end()
-        return Doc(self._vocab, words=words, spaces=spaces)
+        spaCy keeps every word it has seen for as long as the vocabulary lives, and a note holds names. Its own
+        tokenizer is not used either: it is quadratic in a run of punctuation.
+        """
+        known = [word if word.lower() in self._known else _UNKNOWN for word in words]
+        return Doc(self._vocab, words=known, spaces=[True] * len(known))
 
 
 _TOKEN = re.compile(r"[^\W_]+|[^\w\s]|_")
+_UNKNOWN = "\x1a"
 
 
 def _cue_word(lexicons: Lexicons) -> Pattern:

@@ -11,14 +11,14 @@ from typing import Any
 
 from analyzer.types import WEAK_LABELS, Dimension, Evidence, Label, Rating, Verdict
 
-_BY_STRENGTH = {
+BY_STRENGTH = {
     Dimension.INTERVENTION: Label.INTERVENTION,
     Dimension.CUEING: Label.CUEING,
     Dimension.RESPONSE: Label.RESPONSE,
     Dimension.CLINICAL_REASONING: Label.REASONING,
     Dimension.PLAN: Label.PLAN,
 }
-_BY_BOTH = {
+BY_BOTH = {
     Dimension.MEASURABLE_PROGRESS: (Label.MEASURE, Label.PROGRESS),
     Dimension.GOAL_FUNCTION: (Label.GOAL, Label.FUNCTION),
 }
@@ -64,8 +64,8 @@ def rate_dimensions(
     strength = strengths(evidence)
     ratings = []
     for dimension in Dimension:
-        labels = _BY_BOTH.get(dimension) or (_BY_STRENGTH[dimension],)
-        if dimension in _BY_BOTH:
+        labels = BY_BOTH.get(dimension) or (BY_STRENGTH[dimension],)
+        if dimension in BY_BOTH:
             rating = sum(strength[label][0] >= limits[label][0] for label in labels)
         else:
             every, specific = strength[labels[0]]
@@ -117,8 +117,8 @@ def conclude(
     skilled = _logistic(settings["skilled"], features)
     if unskilled >= 0.5 and unskilled >= skilled:
         verdict = Verdict.UNSKILLED
-    elif skilled >= 0.5 and _rating(ratings, Dimension.MEASURABLE_PROGRESS) > 0:
-        verdict = Verdict.SKILLED  # "Strong skill without any number is at_risk" (annotation guide 5)
+    elif skilled >= 0.5 and score(ratings) >= settings["least_skilled_score"] and _is_measured(ratings):
+        verdict = Verdict.SKILLED
     else:
         verdict = Verdict.AT_RISK
     return verdict, round(unskilled, 4)
@@ -127,6 +127,11 @@ def conclude(
 def verdict_features(ratings: Sequence[Rating], evidence: Sequence[Evidence]) -> tuple[float, ...]:
     """Return what the verdict rests on: score / 100, share of weak segments, rating of measurable progress."""
     return score(ratings) / 100, weak_share(evidence), float(_rating(ratings, Dimension.MEASURABLE_PROGRESS))
+
+
+def _is_measured(ratings: Sequence[Rating]) -> bool:
+    """Whether there is data or a comparison: "strong skill without any number is at_risk" (annotation guide 5)."""
+    return _rating(ratings, Dimension.MEASURABLE_PROGRESS) > 0
 
 
 def _logistic(coefficients: Sequence[float], features: Sequence[float]) -> float:

@@ -90,13 +90,15 @@ class Segmentation:
 
 _BULLET = re.compile(r"(?:[-*>~+]+|o(?=\s)|\(?\d{1,2}[.)]|[a-h][.)])[ \t]+")
 _GOAL_LABEL = re.compile(
-    r"(?:(?:short|long)[- ]term )?(?:goals?|gs|stgs?|ltgs?|stos?|ltos?|obj(?:ective)?s?|g|st|lt|target|iep goals?)"
-    r" ?(?:area )?#?\d{1,2}[a-d]?(?:[.,/-]\d{1,2})?(?: ?\([^()\n]{1,60}\))?[ ]?(?:[:.)=>-]+|(?= ))[ ]?"
+    r"(?:(?:(?:short|long)[- ]term )?(?:goals?|stgs?|ltgs?|stos?|ltos?|g|iep goals?) ?(?:area )?#?\d{1,2}[a-d]?"
+    r"(?:[.,/-]\d{1,2})?(?: ?\([^()\n]{1,60}\))? ?(?:[:.)=>-]+|(?= ))"
+    # shorter words need a mark: "ST 45 min" and "Target 5 words" are no goals
+    r"|(?:gs|obj(?:ective)?s?|st|lt|target) ?#?\d{1,2}[a-d]?(?: ?\([^()\n]{1,60}\))? ?[:.)=>-]+) ?"
 )
 _LABEL = re.compile(r"([a-z][a-z0-9 /&(),'.+-]{0,48}?) ?(?::+|(?<=[a-z]) - | ?>+)[ -]*")
 _LETTER = re.compile(r"([SOAPDIRE])(?:[:/)]|\.(?=[ \t])|[ \t][-–—][ \t]|[ \t]?=)[ \t]*")
 _INLINE_LETTER = re.compile(r"(?<=[\s.;])(?:[SOAPDIR]|S/O|A/P):(?=[ \t])")
-_STOP = re.compile(r"[.!?]+[\"')\]]*(?=\s)")
+_STOP = re.compile(r"(?<![.!?])[.!?]++[\"')\]]*+(?=\s)")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"']+$")
 _BOX = re.compile(r"\[[ _]?\]|\[[x*\x01]\]|[\x01\x02]|\([ _]\)|(?<![a-z0-9])\(x\)")
 _TERMINAL = re.compile(r"[.!?:;][\"')\]]*$")
@@ -215,8 +217,9 @@ class Segmenter:
                 return False
             if len(word) == 1 and word.isalpha() and text[match.start() - 1].isupper():
                 # an initial, unless it is a side or a unit that ends the sentence ("too far R. Wife drove")
-                earlier = text[start : match.start() - 1].split()
-                return word in "rlfcdi" and bool(earlier) and earlier[-1][-1].islower() and is_upper
+                initial = match.start() - 1
+                earlier = text[max(start, initial - 24) : initial].rstrip()
+                return word in "rlfcdi" and earlier[-1:].islower() and is_upper
             if word.isdigit() and before is not None and before.start() == start:
                 return False  # a list number
             if word in self._stops:
@@ -233,7 +236,8 @@ class Segmenter:
         cuts = sorted({start + match.start() for pattern in self._breaks for match in pattern.finditer(line)})
         spans, a = [], start
         for cut in cuts:
-            is_clause = folded[a:cut].split()[-1:] and folded[a:cut].split()[-1] in self._subordinators
+            earlier = folded[max(a, cut - 24) : cut].split()
+            is_clause = bool(earlier) and earlier[-1] in self._subordinators
             if not is_clause and folded.count(" ", a, cut) >= 4 and folded.count(" ", cut, end) >= 3:
                 spans.append((a, len(folded[a:cut].rstrip(" \n")) + a))
                 a = cut

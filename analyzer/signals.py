@@ -99,7 +99,7 @@ def segment_signals(
                 signals["place/first"] = None
             if segment.index >= len(found) - 2:
                 signals["place/last"] = None
-    own = [seen_from_neighbours.intersection(signals) for signals in found]
+    own = [sorted(seen_from_neighbours.intersection(signals)) for signals in found]
     for index, signals in enumerate(found):
         if index:
             signals.update((f"before:{name}", None) for name in own[index - 1])

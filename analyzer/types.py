@@ -350,14 +350,11 @@ class Reading:
     score: float
     verdict: Verdict
     unskilled_probability: float | None
-
-    def text_of(self, segment: Segment) -> str:
-        """Return the words of a segment."""
-        return self.note.text[segment.start : segment.end]
+    labels: tuple[frozenset[Label], ...]
 
     def labels_of(self, segment: Segment) -> frozenset[Label]:
         """Return the labels of a segment."""
-        return frozenset(e.label for e in self.evidence if e.segment == segment.index)
+        return self.labels[segment.index]
 
     def with_label(self, *labels: Label) -> tuple[Evidence, ...]:
         """Return the evidence that carries one of the labels, in the order of the text."""

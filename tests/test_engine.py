@@ -64,12 +64,34 @@ def test_rule_that_fails_is_reported_and_others_go_on(caplog):
     report = Analyzer(load_lexicons(), rules=[BROKEN]).analyze(Note(TEXT, id="A-1"))
     assert report.findings == ()
     assert report.not_run[-1] == NotRun("SKL999", "The rule failed; please report this.")
-    assert [record.getMessage() for record in caplog.records] == ["rule SKL999 failed on note A-1: ZeroDivisionError"]
+    assert [record.getMessage() for record in caplog.records] == ["rule SKL999 failed on note None: ZeroDivisionError"]
 
 
 def test_rule_that_fails_raises_when_asked_to():
     with pytest.raises(ZeroDivisionError):
         Analyzer(load_lexicons(), rules=[BROKEN], raises=True).analyze(Note(TEXT))
+
+
+@pytest.mark.parametrize("text", [None, 5, b"Named 8/10.", "ab\ud800"])
+def test_engine_refuses_what_is_no_text(text):
+    with pytest.raises(NoteError) as caught:
+        Analyzer.load().analyze(Note(text))
+    assert caught.value.code == "not-text"
+
+
+def test_words_of_a_note_do_not_stay_in_memory(analyzer):
+    analyzer.analyze(Note("Zebulonius Quartermane named 8/10 with min cues."))
+    assert "Zebulonius" not in analyzer._matcher._vocab.strings
+
+
+def test_workers_are_refused_what_they_could_not_load_again():
+    with pytest.raises(ValueError, match="one process"):
+        next(Analyzer(load_lexicons(), rules=[BROKEN]).analyze_all([Note(TEXT)], jobs=2))
+
+
+def test_left_out_rules_are_said():
+    checks = {item.check: item.reason for item in Analyzer.load(preview=False).analyze(Note(TEXT)).not_run}
+    assert "rules were left out" in checks["rules"]
 
 
 def test_many_notes_keep_their_order_and_failures_are_handed_through(analyzer):

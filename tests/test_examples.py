@@ -72,7 +72,9 @@ def test_bundle_gives_text_and_fields_of_its_documents(notes_by_id):
     note = notes_by_id["AAC-0708"]
     assert (note.patient_id, note.clinician_id, note.date_of_service) == ("P-377", "C-04", date(2026, 7, 8))
     assert note.text.startswith("P-377, age 6, cerebral palsy")
-    assert notes_by_id["DC-0728"].text.startswith("Discharge summary\nDysphonia, bilateral vocal fold nodules.")
+    assert notes_by_id["DC-0728"].text.startswith(
+        "Speech therapy discharge summary\nDischarge summary\nDysphonia, bilateral"
+    )
 
 
 def test_every_example_gives_a_report(results):

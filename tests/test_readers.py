@@ -327,7 +327,6 @@ def test_failure_keeps_id_and_unknown_columns_and_tells_no_value():
         ("Date of Service", "date_of_service"),
         ("mrn", "patient_id"),
         ("Therapist", "clinician_id"),
-        ("age", "age_years"),
         ("POS", "place_of_service"),
     ],
 )
@@ -912,7 +911,7 @@ def test_composition_gives_its_sections_with_headings():
     }
     assert read("a.json", json.dumps(resource)) == [
         fhir_note(
-            "Subjective\nAlert.\nObjective\nSpeech\n8/10\nx",
+            "Treatment note\nSubjective\nAlert.\nObjective\nSpeech\n8/10\nx",
             "c1",
             "Composition",
             patient_id="MRN7",

@@ -23,7 +23,7 @@ LIMITS = {
     "goal": [0.5],
     "function": [0.5],
 }
-VERDICT = {"unskilled": [0.0, -10.0, 10.0, 0.0], "skilled": [-5.0, 10.0, -5.0, 0.0]}
+VERDICT = {"unskilled": [0.0, -10.0, 10.0, 0.0], "skilled": [-5.0, 10.0, -5.0, 0.0], "least_skilled_score": 50}
 
 
 def found(*labels, probability=1.0):

@@ -32,7 +32,7 @@ def reference_runs():
 
 
 def test_every_batch_stands_in_one_split():
-    assert BATCHES == sorted(path.stem for path in (DATA / "notes").glob("*.jsonl"))
+    assert sorted(path.stem for path in (DATA / "notes").glob("*.jsonl")) == BATCHES
     assert len(BATCHES) == len(set(BATCHES))
 
 

@@ -1,6 +1,6 @@
 """Fit ``analyzer/lexicons/points.csv`` and ``points.toml`` on the labelled notes of the training split.
 
-    python -m training_data.fit_points [--evaluate-only]
+    python -m training_data.fit_points [--dry-run]
 
 For each label a logistic regression over the signals of a segment (``analyzer/signals.py``). Everything that is chosen
 (strength of regularisation, thresholds, limits of the rubric, coefficients of the verdict) is chosen on predictions for
@@ -24,11 +24,12 @@ from sklearn.linear_model import LogisticRegression
 
 from analyzer import lexicon
 from analyzer.assertion import context
+from analyzer.labels import SKILLED
 from analyzer.match import Hits, Matcher
-from analyzer.rubric import rate_dimensions, strengths, verdict_features
+from analyzer.rubric import BY_BOTH, BY_STRENGTH, rate_dimensions, strengths, verdict_features
 from analyzer.segment import Segmentation, Segmenter
 from analyzer.signals import Span, segment_signals
-from analyzer.types import Dimension, Evidence, Label
+from analyzer.types import Evidence, Label
 
 HERE = Path(__file__).parent
 LEXICONS = HERE.parent / "analyzer" / "lexicons"
@@ -37,6 +38,7 @@ FOLDS = 6
 SEED = 17
 RARE = 4  # a signal in fewer segments than this is left out
 SMALL = 0.08  # points below this are left out: a table of a third the length, at the cost of 0.004 micro-F1
+LEAST_SKILLED_SCORE = 50  # no annotator called a note skilled below 75; half of that gap is left for missed labels
 Record = Mapping[str, Any]
 Matrix = NDArray[np.float64]
 
@@ -183,12 +185,11 @@ def as_evidence(
 ) -> list[list[Evidence]]:
     """The labels of each note under predictions."""
     result, row = [], 0
-    skilled = {Label.INTERVENTION, Label.CUEING, Label.REASONING, Label.TRAINING}
     for note in notes:
         found = []
         for segment in note.segmentation.segments:
             given = {label: p for label, p in zip(LABELS, predicted[row], strict=True) if p >= thresholds[label]}
-            if given.keys() & skilled:
+            if given.keys() & SKILLED:
                 given.pop(Label.DRILL, None)
             if not segment.is_unticked:
                 found.extend(Evidence(label, segment.index, 0, 0, "", float(p)) for label, p in given.items())
@@ -197,25 +198,12 @@ def as_evidence(
     return result
 
 
-_PAIRS = {
-    Dimension.MEASURABLE_PROGRESS: (Label.MEASURE, Label.PROGRESS),
-    Dimension.GOAL_FUNCTION: (Label.GOAL, Label.FUNCTION),
-}
-_SINGLE = {
-    Dimension.INTERVENTION: Label.INTERVENTION,
-    Dimension.CUEING: Label.CUEING,
-    Dimension.RESPONSE: Label.RESPONSE,
-    Dimension.CLINICAL_REASONING: Label.REASONING,
-    Dimension.PLAN: Label.PLAN,
-}
-
-
 def best_limits(notes: Sequence[Prepared], evidence: Sequence[Sequence[Evidence]]) -> dict[str, list[float]]:
     """Limits of strength that bring the ratings closest to the annotators'."""
     strength = [strengths(found) for found in evidence]
     grid = [round(x, 2) for x in np.arange(0.1, 2.4, 0.05)]
     limits: dict[str, list[float]] = {}
-    for dimension, label in _SINGLE.items():
+    for dimension, label in BY_STRENGTH.items():
         right = np.array([note.record["rubric"][dimension] for note in notes])
         every = np.array([s[label][0] for s in strength])
         specific = np.array([s[label][1] for s in strength])
@@ -226,7 +214,7 @@ def best_limits(notes: Sequence[Prepared], evidence: Sequence[Sequence[Evidence]
             if one <= two
         }
         limits[label] = list(min(costs, key=lambda pair: (costs[pair], pair)))
-    for dimension, (first, second) in _PAIRS.items():
+    for dimension, (first, second) in BY_BOTH.items():
         right = np.array([note.record["rubric"][dimension] for note in notes])
         a, b = (np.array([s[label][0] for s in strength]) for label in (first, second))
         costs = {
@@ -321,7 +309,7 @@ def _write(
         *table("intercepts", {str(k): v for k, v in intercepts.items()}),
         *table("thresholds", {str(k): v for k, v in thresholds.items()}),
         *table("strength", {str(k): list(v) for k, v in limits.items()}),
-        *table("verdict", {k: list(v) for k, v in verdict.items()}),
+        *table("verdict", {**{k: list(v) for k, v in verdict.items()}, "least_skilled_score": LEAST_SKILLED_SCORE}),
     ]
     (LEXICONS / "points.toml").write_text("\n".join(text) + "\n", encoding="utf-8")
 

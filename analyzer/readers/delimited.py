@@ -25,8 +25,8 @@ def read_delimited(stream: BinaryIO, source: Source, limits: Limits) -> Iterator
     try:
         with open_text(stream) as lines:
             yield from _read_rows(_LineFeed(lines), source, limits)
-    except UnicodeError as error:
-        raise bad_encoding() from error
+    except UnicodeError:
+        raise bad_encoding() from None  # the cause quotes the text
 
 
 class _LineFeed:

@@ -75,8 +75,8 @@ def decode(content: bytes) -> str:
     """Return bytes of unknown encoding as text."""
     try:
         return content.decode(find_encoding(io.BytesIO(content)))
-    except UnicodeError as error:
-        raise bad_encoding() from error
+    except UnicodeError:
+        raise bad_encoding() from None  # the cause quotes the text
 
 
 def bad_encoding() -> NoteError:
@@ -92,8 +92,10 @@ def check_is_text(text: str, *, field: str | None = None) -> None:
         raise NoteError("not-text", "expected text, found mostly control characters", field=field)
     try:
         text.encode()
-    except UnicodeEncodeError as error:
-        raise NoteError("not-text", "expected text, found half of a surrogate pair", field=field) from error
+    except UnicodeEncodeError:
+        raise NoteError(
+            "not-text", "expected text, found half of a surrogate pair", field=field
+        ) from None  # the cause quotes the text
 
 
 def _fits(stream: BinaryIO, encoding: str) -> bool:

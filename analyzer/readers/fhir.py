@@ -219,8 +219,10 @@ def _decode_attachment(content_type: str, data: str, limits: Limits) -> str:
     field = "content.attachment.data"
     try:
         content = base64.b64decode("".join(data.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise NoteError("bad-attachment", "the attachment is not valid base64", field=field) from error
+    except (binascii.Error, ValueError):
+        raise NoteError(
+            "bad-attachment", "the attachment is not valid base64", field=field
+        ) from None  # the cause quotes the text
     if len(content) > limits.max_note_file_bytes:
         raise NoteError(
             "file-too-large",
@@ -232,8 +234,8 @@ def _decode_attachment(content_type: str, data: str, limits: Limits) -> str:
         return decode(content)
     try:
         return content.decode("utf-8-sig" if charset.lower() in ("utf-8", "utf8") else charset)
-    except (LookupError, ValueError) as error:
-        raise bad_encoding() from error
+    except (LookupError, ValueError):
+        raise bad_encoding() from None  # the cause quotes the text
 
 
 def _find_charset(content_type: str) -> str | None:

@@ -38,8 +38,8 @@ def read_json_lines(stream: BinaryIO, source: Source, limits: Limits) -> Iterato
                 yield from _read_document("".join(before) + lines.read(), records)
             else:
                 yield from _read_lines(chain(before, lines), records)
-    except UnicodeError as error:
-        raise bad_encoding() from error
+    except UnicodeError:
+        raise bad_encoding() from None  # the cause quotes the text
 
 
 def read_unknown(stream: BinaryIO, source: Source, limits: Limits) -> Iterator[Note | Failure]:

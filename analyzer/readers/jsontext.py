@@ -20,11 +20,15 @@ def parse_json(text: str, *, max_nesting: int, field: str | None = None) -> obje
             json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         position = f"{error.msg} at line {error.lineno}, column {error.colno}"
-        raise NoteError("bad-json", f"not valid JSON: {position}", field=field) from error
-    except UnicodeEncodeError as error:
-        raise NoteError("bad-json", "not valid JSON: half of a surrogate pair", field=field) from error
-    except ValueError as error:
-        raise NoteError("bad-json", "not valid JSON: a number is out of range", field=field) from error
+        raise NoteError("bad-json", f"not valid JSON: {position}", field=field) from None  # the cause quotes the text
+    except UnicodeEncodeError:
+        raise NoteError(
+            "bad-json", "not valid JSON: half of a surrogate pair", field=field
+        ) from None  # the cause quotes the text
+    except ValueError:
+        raise NoteError(
+            "bad-json", "not valid JSON: a number is out of range", field=field
+        ) from None  # the cause quotes the text
     except RecursionError as error:
         raise _too_deep(max_nesting, field) from error
     if text.count("[") + text.count("{") > max_nesting and _is_deeper(value, max_nesting):

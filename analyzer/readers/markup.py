@@ -15,7 +15,9 @@ _BLOCKS = frozenset(
         "legend", "li", "main", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "ul",
     )
 )  # fmt: skip
-_PROLOG = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?<!DOCTYPE[^>\[]*(?:\[[^\]]*\])?[^>]*>", re.IGNORECASE)
+_PROLOG = re.compile(
+    r"\s*(?:<\?xml[^>]{0,500}>\s*)?<!DOCTYPE[^>\[]{0,500}(?:\[[^\]]{0,5000}\])?[^>]{0,500}>", re.IGNORECASE
+)
 _HIDDEN = frozenset(("head", "script", "style", "template", "title", "noscript"))
 _CELLS = frozenset(("td", "th"))
 

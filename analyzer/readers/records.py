@@ -17,14 +17,26 @@ from analyzer.types import ClaimLine, Failure, Note, Origin, PlanOfCare
 # match one field, the field's own name wins, then the earlier alias, and the others are handed through.
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "id": ("note_id", "record_id", "document_id"),
-    "text": ("note_text", "note", "note_body", "body", "notes", "narrative", "documentation", "content"),
+    "text": (
+        "note_text",
+        "note",
+        "soap_note",
+        "session_note",
+        "progress_note",
+        "note_body",
+        "body",
+        "notes",
+        "narrative",
+        "documentation",
+        "content",
+    ),
     "patient_id": ("mrn", "patient", "client_id", "client"),
     "clinician_id": ("clinician", "therapist_id", "therapist", "provider_id", "provider", "slp"),
     "credential": ("credentials",),
     "payer": ("payor", "payer_name", "insurance"),
     "date_of_service": ("dos", "service_date", "session_date", "visit_date", "date"),
     "setting": ("care_setting",),
-    "age_years": ("age",),
+    "age_years": (),  # a column "age" is often words ("3 years 6 months"), and is handed through
     "cpt": ("cpt_code", "procedure_code"),
     "minutes": ("total_minutes", "session_minutes", "treatment_minutes", "duration_minutes"),
     "place_of_service": ("pos", "pos_code"),
@@ -245,8 +257,10 @@ def _parse_date(field: str, written: str) -> date:
             return date(year, month, day)
         # The date as written counts, whatever the time zone: it is the day that the clinician saw.
         return datetime.fromisoformat(written).date()
-    except ValueError as error:
-        raise NoteError("bad-date", "expected a date as YYYY-MM-DD or MM/DD/YYYY", field=field) from error
+    except ValueError:
+        raise NoteError(
+            "bad-date", "expected a date as YYYY-MM-DD or MM/DD/YYYY", field=field
+        ) from None  # the cause quotes the text
 
 
 # Beyond these a value is a slip, such as seconds for minutes or a year of birth for an age.
@@ -273,8 +287,8 @@ def _read_number(field: str, value: object, limits: Limits, *, kind: str | None 
             raise _wrong_type(field, "a number", value)
         try:
             number = float(written)
-        except ValueError as error:
-            raise _wrong_type(field, "a number", value) from error
+        except ValueError:
+            raise _wrong_type(field, "a number", value) from None  # the cause quotes the text
     elif isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         try:
             number = float(value)
@@ -282,6 +296,10 @@ def _read_number(field: str, value: object, limits: Limits, *, kind: str | None 
             raise NoteError("out-of-range", "the number is out of range", field=field) from error
     else:
         raise _wrong_type(field, "a number", value)
+    return _in_range(field, number, kind)
+
+
+def _in_range(field: str, number: float, kind: str) -> float:
     low, high = _RANGES[kind]
     if not low <= number <= high:
         raise NoteError("out-of-range", f"expected {low:,} to {high:,}, found {number:g}", field=field)

@@ -165,8 +165,8 @@ def hollow_techniques(reading: Reading) -> tuple[Evidence, ...]:
 
 def described_techniques(reading: Reading) -> tuple[Evidence, ...]:
     """Return the techniques and clinician actions that stand outside boilerplate."""
-    hollow = hollow_techniques(reading)
-    return tuple(evidence for evidence in reading.with_label(Label.INTERVENTION) if evidence not in hollow)
+    hollow = {evidence.segment for evidence in hollow_techniques(reading)}
+    return tuple(evidence for evidence in reading.with_label(Label.INTERVENTION) if evidence.segment not in hollow)
 
 
 def shows_clinician(reading: Reading) -> bool:
