@@ -289,6 +289,7 @@ class _Tally:
 
     def __init__(self, fail_under: float | None = None) -> None:
         self.notes = 0
+        self._judged = 0
         self._fail_under = fail_under
         self._below = 0
         self._failures = 0
@@ -296,8 +297,6 @@ class _Tally:
 
     def watch(self, results: Iterable[Result]) -> Iterator[Result]:
         """Hand the results through and count them."""
-        from analyzer.report.words import LIGHT_WEIGHT_KINDS
-
         for result in results:
             if isinstance(result, Failure):
                 self._failures += 1
@@ -306,8 +305,8 @@ class _Tally:
             else:
                 self.notes += 1
                 # A missed visit holds no evidence of treatment, and should not stop a batch for it.
-                is_rated = result.kind not in LIGHT_WEIGHT_KINDS
-                self._below += self._fail_under is not None and is_rated and result.score < self._fail_under
+                self._judged += result.is_judged
+                self._below += self._fail_under is not None and result.is_judged and result.score < self._fail_under
             yield result
 
     def report(self, *, with_details: bool) -> None:
@@ -320,8 +319,7 @@ class _Tally:
             if self._failures > len(self._shown):
                 _say(f"  and {self._failures - len(self._shown):,} more")
         if self._below and self._fail_under is not None:
-            verb = "scores" if self._below == 1 else "score"
-            _say(f"{self._below:,} of {_count(self.notes, 'note')} {verb} less than {self._fail_under:g}.")
+            _say(f"{self._below:,} of {_count(self._judged, 'judged note')} scored less than {self._fail_under:g}.")
 
     @property
     def exit_status(self) -> int:

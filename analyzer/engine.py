@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_context
 
 from analyzer.assertion import context
@@ -36,9 +36,9 @@ from analyzer.types import (
 )
 
 _LOG = logging.getLogger(__name__)
-_CHUNK = (
-    64  # notes a worker gets at once: large enough that sending costs little, small enough to stay in order cheaply
-)
+_HEAD = 320  # notes that are analysed in this process before, or while, workers start
+_CHUNK = 32  # notes a worker gets at once: large enough that sending costs little, small enough to end together
+_WINDOW = 8  # chunks in flight for each worker
 _NOT_YET = (
     NotRun("icd10", "Code suggestion is not part of this version."),
     NotRun("billing", "Billing and record rules are not part of this version."),
@@ -178,11 +178,16 @@ class Analyzer:
         """
         if jobs > 1 and self._is_special:
             raise ValueError("workers load the shipped parts; an analyzer with parts of its own works in one process")
-        if jobs <= 1:
-            for record in records:
+        source = iter(records)
+        head = list(islice(source, _HEAD)) if jobs > 1 else []
+        rest = list(islice(source, 1)) if head else []
+        if not rest:
+            for record in chain(head, source):
                 yield self._result(record)
             return
-        yield from _in_processes(records, jobs, self._max_chars, [rule.code for rule in self._rules])
+        # The workers need about a second to load; the first notes are analysed here meanwhile.
+        codes = [rule.code for rule in self._rules]
+        yield from _in_processes(chain(rest, source), jobs, self._max_chars, codes, map(self._result, head))
 
     def _result(self, record: Note | Failure) -> Result:
         if isinstance(record, Failure):
@@ -263,20 +268,26 @@ def _work(records: Sequence[Note | Failure]) -> list[Result]:
 
 
 def _in_processes(
-    records: Iterable[Note | Failure], jobs: int, max_chars: int, codes: Sequence[str]
+    records: Iterable[Note | Failure], jobs: int, max_chars: int, codes: Sequence[str], head: Iterable[Result]
 ) -> Iterator[Result]:
+    """Yield the head, which is worked off here while the workers load, then what they make of the records."""
     source = iter(records)
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_load_worker, initargs=(max_chars, codes)
     ) as pool:
         pending: deque[Future[list[Result]]] = deque()
-        while True:
-            while len(pending) < jobs * 4 and (chunk := list(islice(source, _CHUNK))):
+
+        def fill() -> None:
+            while len(pending) < jobs * _WINDOW and (chunk := list(islice(source, _CHUNK))):
                 pending.append(pool.submit(_work, chunk))
-            if not pending:
-                return
-            try:
-                yield from pending.popleft().result()
-            except BaseException:  # also when the caller stops early: do not work off what nobody waits for
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+
+        try:
+            fill()
+            yield from head
+            while pending:
+                results = pending.popleft().result()
+                fill()
+                yield from results
+        except BaseException:  # also when the caller stops early: do not work off what nobody waits for
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

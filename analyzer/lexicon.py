@@ -122,7 +122,8 @@ class Source:
     @property
     def cited(self) -> str:
         """How a finding names it: publisher, title and section."""
-        return f"{self.publisher}: {self.title}, section {self.section}"
+        part = f", section {self.section}" if self.section[:1].isdigit() else ""
+        return f"{self.publisher}: {self.title}{part}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+UNJUDGED_KINDS = (Kind.NO_SHOW, Kind.SCREENING, Kind.OTHER)
+"""Not the record of a treatment session, so that a verdict on them has no weight (annotation guide 5)."""
+
+
 class Verdict(StrEnum):
     """How a payer's medical reviewer would judge the note alone, worst first."""
 
@@ -429,6 +433,11 @@ class Report:
     versions: Versions
     icd10: tuple[CodeSuggestion, ...] = ()
     not_run: tuple[NotRun, ...] = field(default=())
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether verdict and score have weight: not for a no-show, a screening or another contact."""
+        return self.kind not in UNJUDGED_KINDS
 
 
 Result = Report | Failure

@@ -78,7 +78,7 @@ def test_lexicon_rows_that_rules_name_exist(module: ModuleType) -> None:
 @by_code
 def test_rule_says_nothing_of_an_empty_reading(rule: Rule) -> None:
     for kind in Kind:
-        reading = Reading(Note("12/20."), kind, (), (), (), 0.0, Verdict.UNSKILLED, None)
+        reading = Reading(Note("12/20."), kind, (), (), (), 0.0, Verdict.UNSKILLED, None, ())
 
         assert list(rule.check(reading)) == []
 

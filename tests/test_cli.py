@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pty
+import random
 import select
 import signal
 import subprocess
@@ -247,12 +248,18 @@ def test_note_below_the_limit_gives_status_1(notes, limit, status):
 
 def test_status_1_is_explained_on_standard_error(notes):
     done = run_process("audit", notes, "--format", "jsonl", "--fail-under", "50")
-    assert (done.returncode, done.stderr) == (1, b"1 of 2 notes scores less than 50.\n")
+    assert (done.returncode, done.stderr) == (1, b"1 of 2 judged notes scored less than 50.\n")
 
 
 def test_no_show_does_not_count_below_the_limit(tmp_path):
     (tmp_path / "noshow.txt").write_text(NO_SHOW)
     assert run("audit", tmp_path / "noshow.txt", "--fail-under", "50").exit_code == 0
+
+
+def test_count_below_the_limit_is_of_the_judged_notes(notes):
+    (notes / "noshow.txt").write_text(NO_SHOW)
+    result = run("audit", notes, "--format", "jsonl", "--fail-under", "50")
+    assert (result.exit_code, result.stderr) == (1, "1 of 2 judged notes scored less than 50.\n")
 
 
 def test_unread_note_weighs_more_than_a_low_score(write_lines):
@@ -385,6 +392,19 @@ def test_output_without_unicode_ends_no_run(notes):
     done = run_process("audit", notes, env=environment)
     assert (done.returncode, done.stderr) == (0, b"")
     assert run_process("rules", "--format", "json", env=environment).returncode == 0
+
+
+def test_workbook_of_which_a_reader_takes_the_first_bytes_ends_quietly(write_lines):
+    noise = random.Random(0)  # does not compress, so that the workbook is larger than what a pipe holds
+    path = write_lines(
+        "notes.jsonl", [{"id": str(i), "text": DRILL, "n": noise.randbytes(900).hex()} for i in range(200)]
+    )
+    with subprocess.Popen(
+        [*CUEWISE, "audit", path, "--format", "xlsx"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout.read(2) == b"PK"
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 141)
 
 
 # Terminals

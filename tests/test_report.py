@@ -135,6 +135,13 @@ ATTACKS = make_report(
     not_run=[NotRun("<b>", "</ul>")],
 )
 
+UNJUDGED = [
+    make_report(id="N", ratings=(0,) * 7, kind=Kind.NO_SHOW, verdict=Verdict.UNSKILLED, clinician_id="C-1"),
+    make_report(id="S", ratings=(1,) * 7, kind=Kind.SCREENING, clinician_id="C-2"),
+    make_report(id="T", ratings=(0,) * 7, kind=Kind.OTHER, clinician_id="C-2"),
+    make_report(id="good", ratings=(2,) * 7, verdict=Verdict.SKILLED, probability=0.004, clinician_id="C-1"),
+]
+
 
 def written(results, format):
     output = io.StringIO()
@@ -414,6 +421,45 @@ def test_table_lists_the_worst_first_then_totals_scores_findings_and_failures():
     assert lines == TABLE.splitlines()
 
 
+def test_table_judges_no_contact_that_is_not_a_session():
+    lines = [line.rstrip() for line in written(UNJUDGED, "table").splitlines()]
+    assert lines[3:15] == [
+        " good      skilled       100  treatment  0                     <1%",
+        " N         not judged      –  no-show    0                       –",
+        " S         not judged      –  screening  0                       –",
+        " T         not judged      –  other      0                       –",
+        "",
+        "4 notes audited, 1 judged",
+        "  unskilled       0    0%",
+        "  at risk         0    0%",
+        "  skilled         1  100%",
+        "",
+        "Not judged: 1 no-show, 1 screening, 1 other contact. No-shows, screenings and",
+        "other contacts do not record a treatment session, so a verdict or a score would",
+    ]
+    assert [line for line in lines if "█" in line] == ["   90–100      1 ████████████████████████████████████████"]
+
+
+def test_table_of_contacts_alone_has_no_totals_of_verdicts_and_scores():
+    lines = [line.rstrip() for line in written(UNJUDGED[:1], "table").splitlines()]
+    assert lines[5:9] == [
+        "1 note audited, 0 judged",
+        "",
+        "Not judged: 1 no-show. No-shows, screenings and other contacts do not record a",
+        "treatment session, so a verdict or a score would say little.",
+    ]
+    assert [line for line in lines if line.startswith(("Scores", "  unskilled"))] == []
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_record_of_a_note_that_is_not_judged_keeps_its_fields(format):
+    line = written(UNJUDGED[1:2], format).splitlines()[-1]
+    if format == "jsonl":
+        assert [json.loads(line)[name] for name in ("verdict", "score", "kind")] == ["at_risk", 50.0, "screening"]
+    else:
+        assert line.startswith("S,ok,at_risk,50.0,0.25,screening,")
+
+
 @pytest.mark.parametrize("width", [40, 52, 72, 80, 120])
 def test_table_stays_within_its_width(width):
     output = io.StringIO()
@@ -586,6 +632,38 @@ def test_workbook_goes_on_in_another_sheet_when_one_is_full(monkeypatch):
     } == {"Notes": ["id", "a", "b"], "Notes 2": ["id", "c", "d"], "Notes 3": ["id", "e"]}
 
 
+def test_workbook_summary_leaves_out_what_is_not_judged():
+    rows = {row[0]: row[1:3] for row in workbook(UNJUDGED)["Summary"].iter_rows(min_row=2, values_only=True)}
+    names = ("Notes audited", "Verdict: unskilled", "Verdict: skilled", "Notes not judged", "Mean score")
+    assert [rows[name] for name in names] == [(4, None), (0, 0), (1, 1), (3, None), (100, None)]
+
+
+def test_workbook_packs_more_columns_than_a_sheet_holds_into_one(monkeypatch):
+    monkeypatch.setattr(sheets, "_COLUMN_LIMIT", 28)
+    fits = [make_report(extra=(("a", 1), ("b", "x")))]
+    too_many = [*fits, make_report(extra=(("c", "=1"),)), make_failure()]
+    assert [cell.value for cell in workbook(fits)["Notes"][1]][26:] == ["a", "b"]
+    book = workbook(too_many)
+    assert [[cell.value for cell in row][26:] for row in book["Notes"].iter_rows()] == [
+        ["extra"], ['{"a": 1, "b": "x"}'], ['{"c": "=1"}'], [None],
+    ]  # fmt: skip
+    assert [cell.value for cell in list(book["Summary"].iter_rows())[-1]][:2] == ["Columns handed through", 3]
+
+
+def test_workbook_is_written_to_its_stream_at_once():
+    class Closed(io.BytesIO):
+        calls = 0
+
+        def write(self, content):
+            self.calls += 1
+            raise BrokenPipeError
+
+    output = Closed()
+    with pytest.raises(BrokenPipeError):
+        write(MIXED, "xlsx", output)
+    assert output.calls == 1
+
+
 # Highlights
 
 
@@ -669,7 +747,7 @@ MIXED = [
         icd10=[CodeSuggestion("R47.01", "Aphasia", 0.75, True, advice="Check the cause.")],
         not_run=[NotRun("EPI", "no other note of the patient was given")],
     ),
-    make_report(id="", ratings=(0,) * 7, kind=Kind.NO_SHOW, verdict=Verdict.UNSKILLED),
+    make_report(id="", ratings=(0,) * 7, kind=Kind.NO_SHOW, verdict=Verdict.UNSKILLED, clinician_id="C-1"),
     make_failure(origin=Origin("<script>x</script>.csv", 2), id="<b>"),
 ]
 
@@ -742,18 +820,62 @@ def test_page_rubric_shows_the_points_that_add_up_to_the_score():
     assert [cell for cell in cells if cell] == ["20", "7.5", "7.5", "10", "7.5", "5", "0", "57.5"]
 
 
-def test_page_lists_notes_worst_first_and_failures_apart():
+def test_page_lists_notes_worst_first_then_those_not_judged_and_failures_apart():
     page = Page(written(MIXED, "html"))
     ids = [data for data, stack in page.texts if ("th", {"role": "rowheader", "scope": "row", "class": "id"}) in stack]
-    assert ids == ["(no id, number 1)", '"><script>alert(1)</script>', "A-1"]
+    assert ids == ['"><script>alert(1)</script>', "A-1", "(no id, number 3)"]
     apart = ("section", {"aria-labelledby": "failures"})
     assert [data for data, stack in page.texts if apart in stack and stack[-1][0] == "bdi"] == [
         "<script>x</script>.csv", "<b>", "date_of_service", "expected an ISO date, found another form",
     ]  # fmt: skip
 
 
-def test_page_says_that_a_verdict_on_a_no_show_means_little():
-    assert words.load_words().light_weight in written(MIXED[2:3], "html")
+def row_cells(page, id):
+    """Return the visible cells of a note's row."""
+    texts = [data for data, stack in page.texts if ("tr", {"role": "row", "class": "row"}) in stack and data.strip()]
+    start = texts.index(id)
+    return texts[start : start + 5]
+
+
+def test_page_shows_no_verdict_and_no_score_of_a_note_that_is_not_judged():
+    page = Page(written(UNJUDGED, "html"))
+    assert row_cells(page, "N") == ["N", "not judged", "–", "–", "no-show"]
+    assert row_cells(page, "good") == ["good", "skilled", "100", "<1%", "treatment"]
+    assert page.attributes("data-verdict") == ["skilled", "not_judged", "not_judged", "not_judged"]
+    assert "How the score adds up" not in written(UNJUDGED[:3], "html")
+
+
+def test_page_leaves_notes_that_are_not_judged_out_of_its_figures_and_says_why():
+    page = Page(written(UNJUDGED, "html"))
+    shown = " ".join(page.inside("div", "unjudged").split())
+    assert shown == (
+        "not judged 1 no-show, 1 screening, 1 other contact · list them "
+        "No-shows, screenings and other contacts do not record a treatment session, so a verdict or a score would say "
+        "little. They are in no figure of verdicts or scores here."
+    )
+    assert page.inside("desc") == "90 to 100: 1 note. Median 100."
+    clinicians = [
+        data.strip()
+        for data, stack in page.texts
+        if any(a.get("class") == "card clinicians" for _, a in stack) and data.strip()
+    ]
+    assert clinicians == [
+        "By clinician", "Clinician", "Notes", "Unskilled", "At risk", "Skilled", "Not judged", "Split of verdicts",
+        "Median score", "Finding made most",
+        "C-1", "2", "0", "0", "1", "1", "100", "–",
+        "C-2", "2", "0", "0", "0", "2", "–", "–",
+    ]  # fmt: skip
+
+
+def test_verdict_filter_of_the_page_has_not_judged():
+    values = [a["value"] for tag, a in Page(written(MIXED, "html")).elements if tag == "option" and "value" in a]
+    assert values[:5] == ["", "unskilled", "at_risk", "skilled", "not_judged"]
+
+
+def test_page_says_one_label_comes_from_somewhere():
+    one = make_report(evidence=[Evidence(Label.MEASURE, 0, 6, 11, "x")])
+    assert "Where the 1 label comes from" in written([one], "html")
+    assert "Where the 2 labels come from" in written(MIXED[1:2], "html")
 
 
 @pytest.mark.parametrize("results", [[], [make_failure()]], ids=["none", "failures only"])

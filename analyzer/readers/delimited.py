@@ -172,8 +172,9 @@ def _bad_row(first: int, last: int) -> NoteError:
 
 
 def _wrong_width(n_cells: int, n_columns: int) -> NoteError:
+    cells = "1 cell" if n_cells == 1 else f"{n_cells} cells"
     return NoteError(
         "bad-row",
-        f"the row has {n_cells} cells and the header {n_columns}; a cell that holds a separator or a line end "
-        "must stand in quotes",
+        f"the row has {cells} and the header {n_columns}; a cell that holds a separator or a line end must stand in "
+        "quotes",
     )

@@ -15,13 +15,14 @@ from analyzer.report.highlight import Piece, cut_text
 from analyzer.report.record import plain
 from analyzer.report.summary import distinct_findings, split_results, summarise
 from analyzer.report.words import (
-    LIGHT_WEIGHT_KINDS,
+    count_contacts,
     describe_evidence,
     encodable,
     is_whole_note,
     load_words,
     number,
     percent,
+    plural,
 )
 from analyzer.types import WEAK_LABELS, Dimension, Finding, Label, Level, Note, Rating, Report, Result, Verdict
 
@@ -77,11 +78,10 @@ class _NoteView:
     findings: tuple[_FindingView, ...]
     evidence: tuple[_EvidenceView, ...]
     facts: tuple[tuple[str, str], ...]
-    is_light: bool
 
 
 def write_html(results: Iterable[Result], output: TextIO) -> None:
-    """Write the page: the caseload in figures, then every note with its evidence, worst first.
+    """Write the page: the caseload in figures, then every note with its evidence, worst first, those not judged last.
 
     Everything that a note or its record contains is escaped, and a Content-Security-Policy lets no script run but the
     page's own.
@@ -145,7 +145,8 @@ def _environment() -> Environment:
     )
     environment.filters["number"] = number
     environment.filters["percent"] = percent
-    environment.filters["plural"] = lambda count, noun: f"{count:,} {noun if count == 1 else noun + 's'}"
+    environment.filters["plural"] = plural
+    environment.filters["contacts"] = count_contacts
     return environment
 
 
@@ -179,7 +180,6 @@ def _note_views(reports: Sequence[Report]) -> Iterator[_NoteView]:
                 for label in report.evidence
             ),
             facts=tuple(_facts(report.note)),
-            is_light=report.kind in LIGHT_WEIGHT_KINDS,
         )
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from io import BytesIO
 from typing import BinaryIO, TextIO
 
 from openpyxl import Workbook
@@ -14,7 +15,7 @@ from openpyxl.utils import get_column_letter
 
 from analyzer.report.record import escape_separators, extra_record, plain
 from analyzer.report.summary import Summary, distinct_findings, split_results, summarise
-from analyzer.report.words import describe_evidence, encodable, is_whole_note, load_words
+from analyzer.report.words import count_contacts, describe_evidence, encodable, is_whole_note, load_words
 from analyzer.types import Dimension, Failure, Report, Result
 
 Value = str | int | float | bool | date | None
@@ -56,6 +57,7 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 _CELL_LIMIT = 32_767  # characters in a cell, counted as UTF-16 (Excel specifications and limits)
 _ROW_LIMIT = 1_048_576  # rows in a sheet, the header included (same source)
+_COLUMN_LIMIT = 16_384  # columns in a sheet (same source)
 _CUT_MARK = " … [cut: longer than a cell can hold]"
 _EXACT_INT = 10**15  # spreadsheets keep 15 digits; a longer number is an identifier
 _WIDTHS = {
@@ -79,35 +81,45 @@ def write_csv(results: Iterable[Result], output: TextIO) -> None:
     writer = csv.writer(output, lineterminator="\r\n")
     writer.writerow([*_NOTE_COLUMNS, "extra"])
     for result in results:
-        extra = _extra_of(result)
-        packed = escape_separators(json.dumps(extra_record(extra), ensure_ascii=False)) if extra else None
-        writer.writerow([_csv_cell(value) for value in (*_note_row(result), packed)])
+        writer.writerow([_csv_cell(value) for value in (*_note_row(result), _pack_extra(result))])
 
 
 def write_xlsx(results: Iterable[Result], output: BinaryIO) -> None:
     """Write a workbook with the sheets Notes, Findings, Evidence and Summary.
 
     Notes stand in the order of the input. A sheet that is full goes on in a second one of the same name with a number.
-    Handed-through columns come last, each under its own name.
+    Handed-through columns come last, each under its own name; where a sheet cannot hold as many, they share one,
+    ``extra``, as JSON. The workbook is complete before the first byte is written, so that a reader who leaves early
+    stops one plain write.
     """
     results = list(results)
     reports, failures = split_results(results)
     ordered = [result for result in results if not isinstance(result, Failure)]
     extra_names = tuple(dict.fromkeys(name for result in results for name, _ in _extra_of(result)))
+    is_packed = len(_NOTE_COLUMNS) + len(extra_names) > _COLUMN_LIMIT
     book = _Book()
-    book.add_sheet(
-        "Notes",
-        (*_NOTE_COLUMNS, *(f"{name} (input)" if name in _NOTE_COLUMNS else name for name in extra_names)),
-        ((*_note_row(result), *_extra_cells(result, extra_names)) for result in results),
-    )
+    if is_packed:
+        columns: tuple[str, ...] = (*_NOTE_COLUMNS, "extra")
+        rows: Iterator[tuple[Value, ...]] = ((*_note_row(result), _pack_extra(result)) for result in results)
+    else:
+        columns = (*_NOTE_COLUMNS, *(f"{name} (input)" if name in _NOTE_COLUMNS else name for name in extra_names))
+        rows = ((*_note_row(result), *_extra_cells(result, extra_names)) for result in results)
+    book.add_sheet("Notes", columns, rows)
     book.add_sheet("Findings", _FINDING_COLUMNS, (row for report in ordered for row in _finding_rows(report)))
     book.add_sheet("Evidence", _EVIDENCE_COLUMNS, (row for report in ordered for row in _evidence_rows(report)))
     summary = list(_summary_rows(summarise(reports, failures)))
+    if is_packed:
+        remark = f"A sheet holds {_COLUMN_LIMIT:,} columns, so that all of these share one, extra, as JSON."
+        summary.append(("Columns handed through", len(extra_names), None, remark))
     if book.cells_without_controls:
         remark = "Control characters that a workbook cannot hold were left out of them; CSV and JSON Lines keep them."
         summary.append(("Cells with characters left out", book.cells_without_controls, None, remark))
     book.add_sheet("Summary", ("what", "value", "share", "note"), summary)
-    book.save(output)
+    content = BytesIO()
+    book.save(content)
+    rest = content.getbuffer()
+    while rest:  # an unbuffered stream may take a part, and says how much
+        rest = rest[output.write(rest) or len(rest) :]
 
 
 def neutralise(text: str) -> str:
@@ -129,6 +141,12 @@ def _csv_cell(value: Value) -> Value:
 
 def _extra_of(result: Result) -> tuple[tuple[str, object], ...]:
     return result.extra if isinstance(result, Failure) else result.note.extra
+
+
+def _pack_extra(result: Result) -> str | None:
+    """Return all handed-through columns as one line of JSON."""
+    extra = _extra_of(result)
+    return escape_separators(json.dumps(extra_record(extra), ensure_ascii=False)) if extra else None
 
 
 def _note_row(result: Result) -> tuple[Value, ...]:
@@ -216,18 +234,21 @@ def _evidence_rows(report: Report) -> Iterator[tuple[Value, ...]]:
 
 def _summary_rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
     words = load_words()
-    notes = summary.notes
+    notes, judged = summary.notes, summary.judged
     yield "What a score is", None, None, f"{words.score} {words.caveat}"
     yield "Notes audited", notes, None, None
     yield "Records that could not be read", summary.failures, None, None
     for verdict, count in summary.verdicts.items():
         term = words.verdicts[verdict]
-        yield f"Verdict: {term.name}", count, count / notes if notes else None, term.meaning
+        yield f"Verdict: {term.name}", count, count / judged if judged else None, term.meaning
+    if judged < notes:
+        reason = f"{count_contacts(summary.unjudged)}. {words.not_judged.meaning} Shares are of the judged notes."
+        yield "Notes not judged", notes - judged, None, reason
     yield "Median score", summary.median_score, None, None
     yield "Mean score", None if summary.mean_score is None else round(summary.mean_score, 1), None, None
     for entry in summary.bins:
         label = f"Score {entry.low} up to {entry.high}" + ("" if entry.high == 100 else ", not included")
-        yield label, entry.count, entry.count / notes if notes else None, None
+        yield label, entry.count, entry.count / judged if judged else None, None
     for finding in summary.findings:
         yield f"Finding {finding.code}: notes", finding.notes, finding.notes / notes, finding.title
     for check in summary.not_run:

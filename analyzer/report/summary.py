@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from statistics import fmean, median
 
-from analyzer.types import Failure, Finding, NotRun, Report, Result, Verdict, Versions
+from analyzer.types import UNJUDGED_KINDS, Failure, Finding, Kind, NotRun, Report, Result, Verdict, Versions
 
 _VERDICTS = tuple(Verdict)
 
@@ -31,12 +31,16 @@ class FindingCount:
 
 @dataclass(frozen=True, slots=True)
 class ClinicianSummary:
-    """The notes of one clinician; ``top_finding`` is the one made in most of them."""
+    """The notes of one clinician; ``top_finding`` is the one made in most of them.
+
+    ``verdicts`` and ``median_score`` are of the judged notes, and the latter is None where there is none.
+    """
 
     clinician_id: str
     notes: int
+    judged: int
     verdicts: dict[Verdict, int]
-    median_score: float
+    median_score: float | None
     top_finding: FindingCount | None
 
 
@@ -51,9 +55,15 @@ class NotRunCount:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A caseload in figures. ``mean_score`` and ``median_score`` are None where no note was read."""
+    """A caseload in figures.
+
+    ``notes`` counts all that were audited, as ``findings`` and ``not_run`` do. ``verdicts``, scores and ``bins`` are of
+    the ``judged`` ones; ``mean_score`` and ``median_score`` are None where there is none. ``unjudged`` counts the rest.
+    """
 
     notes: int
+    judged: int
+    unjudged: dict[Kind, int]
     failures: int
     verdicts: dict[Verdict, int]
     mean_score: float | None
@@ -68,14 +78,17 @@ class Summary:
 
 
 def split_results(results: Sequence[Result]) -> tuple[list[Report], list[Failure]]:
-    """Return the reports, worst first, and the failures in the order they came."""
+    """Return the reports, the judged ones first and worst first, and the failures in the order they came."""
     reports = [result for result in results if not isinstance(result, Failure)]
     failures = [result for result in results if isinstance(result, Failure)]
     return sorted(reports, key=_by_concern), failures
 
 
-def _by_concern(report: Report) -> tuple[int, float, float, str]:
+def _by_concern(report: Report) -> tuple[bool, int, float, float, str]:
+    if not report.is_judged:
+        return (True, 0, 0, 0, report.note.id)
     return (
+        False,
         _VERDICTS.index(report.verdict),
         report.score,
         -(report.unskilled_probability or 0),
@@ -85,7 +98,9 @@ def _by_concern(report: Report) -> tuple[int, float, float, str]:
 
 def summarise(reports: Sequence[Report], failures: Sequence[Failure]) -> Summary:
     """Count verdicts, scores and findings over a caseload; an empty one gives zeros."""
-    scores = [report.score for report in reports]
+    judged = [report for report in reports if report.is_judged]
+    kinds = Counter(report.kind for report in reports)
+    scores = [report.score for report in judged]
     dates = [report.note.date_of_service for report in reports if report.note.date_of_service]
     by_clinician: dict[str, list[Report]] = defaultdict(list)
     for report in reports:
@@ -94,8 +109,10 @@ def summarise(reports: Sequence[Report], failures: Sequence[Failure]) -> Summary
     not_run: Counter[NotRun] = Counter(check for report in reports for check in dict.fromkeys(report.not_run))
     return Summary(
         notes=len(reports),
+        judged=len(judged),
+        unjudged={kind: kinds[kind] for kind in UNJUDGED_KINDS},
         failures=len(failures),
-        verdicts=_count_verdicts(reports),
+        verdicts=_count_verdicts(judged),
         mean_score=fmean(scores) if scores else None,
         median_score=median(scores) if scores else None,
         bins=_bin_scores(scores),
@@ -138,10 +155,12 @@ def _bin_scores(scores: Sequence[float]) -> tuple[ScoreBin, ...]:
 
 def _summarise_clinician(clinician_id: str, reports: list[Report]) -> ClinicianSummary:
     findings = count_findings(reports)
+    judged = [report for report in reports if report.is_judged]
     return ClinicianSummary(
         clinician_id=clinician_id,
         notes=len(reports),
-        verdicts=_count_verdicts(reports),
-        median_score=median(report.score for report in reports),
+        judged=len(judged),
+        verdicts=_count_verdicts(judged),
+        median_score=median(report.score for report in judged) if judged else None,
         top_finding=findings[0] if findings else None,
     )

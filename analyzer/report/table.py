@@ -1,4 +1,4 @@
-"""The table for a terminal: worst notes first, then what the caseload looks like."""
+"""The table for a terminal: worst notes first, those that are not judged last, then what the caseload looks like."""
 
 import os
 import textwrap
@@ -12,11 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from analyzer.report.summary import Summary, distinct_findings, split_results, summarise
-from analyzer.report.words import load_words, number, percent
+from analyzer.report.words import count_contacts, load_words, number, percent, plural
 from analyzer.types import Failure, Report, Result, Verdict
 
 _PIPE_WIDTH = 80  # where nothing says how wide the reader's window is
 _TOP_CODES = 2
+_CODES_WIDTH = 16  # of a count, two codes and an ellipsis
 _TOP_FINDINGS = 10
 _BAR_WIDTH = 40
 _STYLES = {Verdict.UNSKILLED: "bold red", Verdict.AT_RISK: "yellow", Verdict.SKILLED: "green"}
@@ -71,7 +72,7 @@ def _build_table(reports: Sequence[Report], console: Console) -> Table:
     table.add_column("Score", justify="right", min_width=5)
     if has_kind:
         table.add_column("Kind", overflow="fold")
-    table.add_column("Findings", overflow="fold", min_width=8)
+    table.add_column("Findings", overflow="fold", min_width=_CODES_WIDTH if has_kind else 8)
     table.add_column("P(unskilled)" if console.width >= 90 else "P(uns.)", justify="right", overflow="fold")
     for report in reports:
         codes = [finding.code for finding in distinct_findings(report)] if has_codes else []
@@ -79,11 +80,13 @@ def _build_table(reports: Sequence[Report], console: Console) -> Table:
         findings = " ".join([str(len(report.findings)), *codes[:_TOP_CODES]]) + more
         cells = [
             Text(_cell(report.note.id or "(no id)", console)),
-            Text(words.verdicts[report.verdict].name, style=_STYLES[report.verdict]),
-            Text(number(report.score)),
+            Text(words.verdicts[report.verdict].name, style=_STYLES[report.verdict])
+            if report.is_judged
+            else Text(words.not_judged.name),
+            Text(_cell(number(report.score) if report.is_judged else "–", console)),
             *([Text(words.kinds[report.kind])] if has_kind else []),
             Text(_cell(findings, console)),
-            Text(_cell(percent(report.unskilled_probability), console)),
+            Text(_cell(percent(report.unskilled_probability if report.is_judged else None), console)),
         ]
         table.add_row(*cells)
     return table
@@ -94,13 +97,18 @@ def _summary_lines(summary: Summary, console: Console) -> Iterator[str]:
     if not summary.notes:
         yield "No notes were audited."
         return
-    yield f"{summary.notes} {_plural('note', summary.notes)} audited"
-    for verdict, count in summary.verdicts.items():
-        yield f"  {words.verdicts[verdict].name:<10} {count:>6}  {count / summary.notes:>4.0%}"
+    is_all_judged = summary.judged == summary.notes
+    yield f"{plural(summary.notes, 'note')} audited" + ("" if is_all_judged else f", {summary.judged:,} judged")
+    if summary.judged:
+        for verdict, count in summary.verdicts.items():
+            yield f"  {words.verdicts[verdict].name:<10} {count:>6}  {count / summary.judged:>4.0%}"
+    if not is_all_judged:
+        yield ""
+        yield f"Not judged: {count_contacts(summary.unjudged)}. {words.not_judged.meaning}"
     if summary.mean_score is not None and summary.median_score is not None:
         yield ""
         yield f"Scores: median {number(summary.median_score)}, mean {summary.mean_score:.1f}"
-    yield from _histogram_lines(summary, console)
+        yield from _histogram_lines(summary, console)
     if summary.findings:
         yield ""
         yield "Most frequent findings, by notes they were made in"
@@ -112,7 +120,7 @@ def _summary_lines(summary: Summary, console: Console) -> Iterator[str]:
         yield ""
         yield "Checks that did not run, so that their silence means nothing"
         for entry in summary.not_run:
-            yield f"  {entry.check} ({entry.notes} {_plural('note', entry.notes)}): {entry.reason}"
+            yield f"  {entry.check} ({plural(entry.notes, 'note')}): {entry.reason}"
 
 
 def _histogram_lines(summary: Summary, console: Console) -> Iterator[str]:
@@ -127,13 +135,9 @@ def _histogram_lines(summary: Summary, console: Console) -> Iterator[str]:
 
 def _failure_lines(failures: Sequence[Failure], summary: Summary) -> Iterator[str]:
     yield ""
-    yield f"{summary.failures} {_plural('record', summary.failures)} could not be read"
+    yield f"{plural(summary.failures, 'record')} could not be read"
     for failure in failures:
         place = [str(failure.origin)] if failure.origin else []
         place += [f"id {failure.id}"] if failure.id else []
         place += [f"field {failure.field}"] if failure.field else []
         yield f"  {', '.join(place) or 'unknown place'}: {failure.message} ({failure.code})"
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"

@@ -2,14 +2,12 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from analyzer.types import Dimension, Evidence, Finding, Kind, Label, Level, Report, Verdict
-
-# A verdict on these says little: they do not record a treatment session (annotation guide 5).
-LIGHT_WEIGHT_KINDS = (Kind.SCREENING, Kind.NO_SHOW, Kind.OTHER)
+from analyzer.types import UNJUDGED_KINDS, Dimension, Evidence, Finding, Kind, Label, Level, Report, Verdict
 
 # Lone surrogates have no UTF-8 form, and NUL no HTML form.
 _UNENCODABLE = re.compile("[\x00\ud800-\udfff]")
@@ -31,7 +29,8 @@ class Words:
     score: str
     probability: str
     highlights: str
-    light_weight: str
+    not_judged: Term
+    contacts: dict[Kind, str]
     verdicts: dict[Verdict, Term]
     kinds: dict[Kind, str]
     levels: dict[Level, str]
@@ -48,7 +47,8 @@ def load_words() -> Words:
         score=content["score"].strip(),
         probability=content["probability"].strip(),
         highlights=content["highlights"].strip(),
-        light_weight=content["light_weight"],
+        not_judged=Term(**content["not_judged"]),
+        contacts={kind: content["contacts"][kind] for kind in UNJUDGED_KINDS},
         verdicts={verdict: Term(**content["verdicts"][verdict]) for verdict in Verdict},
         kinds={kind: content["kinds"][kind] for kind in Kind},
         levels={level: content["levels"][level] for level in Level},
@@ -83,6 +83,23 @@ def percent(probability: float | None) -> str:
     if 0.99 < probability < 1:
         return ">99%"
     return f"{probability:.0%}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun, which takes an s but for one.
+
+    Examples
+    --------
+    >>> plural(1, "note"), plural(1200, "note")
+    ('1 note', '1,200 notes')
+    """
+    return f"{count:,} {noun if count == 1 else noun + 's'}"
+
+
+def count_contacts(counts: Mapping[Kind, int]) -> str:
+    """Name the notes that are not judged, as in "2 no-shows, 1 other contact"."""
+    words = load_words()
+    return ", ".join(plural(count, words.contacts[kind]) for kind, count in counts.items() if count)
 
 
 def encodable(text: str) -> str:

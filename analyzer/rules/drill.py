@@ -105,30 +105,33 @@ SESSION_OF_DRILL = Rule(
     since="0.1.0",
     fires=(
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20. Tolerated treatment well. "
-            "Continue POC.]]"
+            "[[Student seen in the speech room for 30 minutes. Practiced /r/ words 50x. Worksheet completed. Did "
+            "well. Continue POC.]]"
         ),
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Worksheet completed. Flash cards x 20.]]"),
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Practiced /r/ words 50x. Worksheet completed. "
-            "Naming accuracy was 70% in 20 trials.]]"
+            "[[Aphasia after stroke, 45 min. Flash cards x 20. Naming worksheet completed. Tolerated treatment well.]]"
+        ),
+        example(
+            "[[Home visit, word-finding difficulty. Did flashcards and naming worksheets. Repeated words after "
+            "therapist. 16/20 correct. Continue with plan of care.]]"
         ),
     ),
     silent=(
         # cued
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20 with moderate verbal and tactile "
-            "cues. Tolerated treatment well. Continue POC."
+            "Aphasia after stroke, 45 min. Flash cards x 20 with moderate verbal and phonemic cues. Naming "
+            "worksheet completed. Tolerated treatment well."
         ),
         # the clinician's action
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. Flash cards x 20."
+            'Student seen in the speech room for 30 minutes. SLP modelled /r/ and shaped it from a long "er" '
+            "with the tongue tip up. Practiced /r/ words 50x. Did well. Continue POC."
         ),
         # performance is interpreted
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Practiced /r/ words 50x. Worksheet completed. The "
-            "trouble is finding the word and not saying it, because he gets it from the first letter."
+            "Home visit, word-finding difficulty. Did flashcards and naming worksheets. 16/20 correct. Errors "
+            "were semantic, which points to a breakdown at lexical access rather than in saying the word. "
+            "Continue with plan of care."
         ),
     ),
     known_limits="Skill that is recorded only in another document is not seen.",
@@ -156,23 +159,25 @@ EXERCISES_WITH_DOSE_ONLY = Rule(
     status=Status.PREVIEW,
     since="0.1.0",
     fires=(
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Effortful swallow x10, Masako x10.]]"),
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Pitch glides x10. Tolerated treatment well.]]"),
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Shaker x 10. Continue POC.]]"),
+        example("[[Dysphagia therapy, seen bedside. Effortful swallow x10, Masako x10. Tolerated treatment well.]]"),
+        example("[[Voice therapy, vocal fold nodules. Pitch glides x10, sustained vowels x10. Continue POC.]]"),
+        example("[[SNF, oropharyngeal dysphagia. Shaker x 10. Masako x10. Continue POC.]]"),
     ),
     silent=(
         # cued
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Effortful swallow x10, Masako x10. Needed moderate "
-            "verbal and tactile cues."
+            "Dysphagia therapy, seen bedside. Effortful swallow x10, Masako x10. Needed moderate verbal and "
+            "tactile cues. Tolerated treatment well."
         ),
         # the clinician's action
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Pitch glides x10. SLP modelled slow easy onset and "
-            "shaped from vowel to phrase."
+            "Voice therapy, vocal fold nodules. Pitch glides x10, sustained vowels x10. SLP modelled easy onset "
+            "and shaped it from a hum to phrases. Continue POC."
         ),
         # practice of another kind, which DRL001 says
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20."),
+        example(
+            "Aphasia after stroke, 45 min. Flash cards x 20. Naming worksheet completed. Tolerated treatment well."
+        ),
     ),
     known_limits="Knows the common swallowing, voice and oral-motor exercises by name.",
     check=_exercises_with_dose_only,
@@ -190,8 +195,10 @@ def _part_without_skill(reading: Reading) -> Iterator[Complaint]:
     alone = [index for index in weak if not _near_skill(reading, index)]
     if alone:
         last = alone[0]
-        while last + 1 in alone:
-            last += 1
+        for index in alone[1:]:
+            if index != last + 1:
+                break
+            last = index
         also = " Other parts read alike." if alone[-1] > last else ""
         yield Complaint(
             words_of(reading.segments[alone[0]])[0],
@@ -213,31 +220,30 @@ PART_WITHOUT_SKILL = Rule(
     since="0.1.0",
     fires=(
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. Tolerated treatment well. [[Flash cards x 20.]]"
+            "Voice therapy for muscle tension dysphonia. SLP modelled easy onset and shaped it from a vowel to "
+            "phrases. Tolerated treatment well. [[Vocal warm-up worksheet completed.]]"
         ),
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Needed moderate verbal and tactile cues. Continue "
-            "POC. [[Worksheet completed. Flash cards x 20.]]"
+            "Aphasia after stroke. Named 14 of 20 pictures with moderate phonemic cues. Continue POC. "
+            "[[Worksheet completed. Flash cards x 20.]]"
         ),
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. Tolerated treatment well. [[Played bingo.]]"
+            "Preschooler with a language delay. SLP modelled two-word phrases and waited for a reply. Good "
+            "session. [[Played bingo.]]"
         ),
     ),
     silent=(
         # the sentence beside it describes the treatment
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. Flash cards x 20."
+            "Aphasia after stroke. Continue POC. Named 14 of 20 pictures with moderate phonemic cues. Flash cards x 20."
         ),
         # cued
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Needed moderate verbal and tactile cues. Continue "
-            "POC. Flash cards x 20 with moderate verbal and tactile cues."
+            "Aphasia after stroke. Named 14 of 20 pictures with moderate phonemic cues. Continue POC. Flash "
+            "cards x 20 with moderate verbal and phonemic cues."
         ),
         # nothing else, which DRL004 says
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Tolerated treatment well. Played bingo."),
+        example("Preschooler with a language delay. Good session. Played bingo."),
     ),
     known_limits="Takes a sentence beside the practice as describing it, and misses one two sentences away. Marks "
     "the first such part only.",
@@ -273,25 +279,25 @@ ACTIVITY_WITHOUT_TREATMENT = Rule(
     status=Status.PREVIEW,
     since="0.1.0",
     fires=(
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Played bingo. Tolerated treatment well.]]"),
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Pt played iPad game while therapist supervised.]]"),
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Monitored lunch. Ate all of his lunch. Continue POC.]]"
+            "[[Day room group for residents with dementia. Played bingo and sang old songs. Tolerated treatment well.]]"
         ),
+        example("[[Cognitive therapy, 30 min. Pt played iPad game while therapist supervised. No problems.]]"),
+        example("[[Resident seen at lunch for dysphagia. Monitored lunch. Ate all of her lunch. Continue POC.]]"),
     ),
     silent=(
         # cued
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Played bingo. Needed moderate verbal and tactile "
-            "cues. Tolerated treatment well."
+            "Cognitive therapy, 30 min. Pt played iPad memory game with moderate verbal cues. Needed max cues to "
+            "recall the rule. No problems."
         ),
         # a judgment is recorded
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Monitored lunch. The trouble is finding the word "
-            "and not saying it, because he gets it from the first letter."
+            "Resident seen at lunch for dysphagia. Monitored lunch. Cough came only after mixed textures, which "
+            "points to poor bolus control, so soup was thickened. Continue POC."
         ),
         # mostly practice, which DRL001 says
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20. Worksheet completed. Played bingo."),
+        example("Aphasia after stroke, 45 min. Flash cards x 20. Naming worksheet completed. Played bingo."),
     ),
     known_limits="Cannot tell play that was set up to elicit a target where the note does not say so.",
     check=_activity_without_treatment,
@@ -322,29 +328,28 @@ SHEET_SENT_HOME = Rule(
     since="0.1.0",
     fires=(
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. 70% accuracy with moderate phonemic cues. [[Handout given.]]"
+            "Aphasia after stroke. Named 14 of 20 pictures with moderate phonemic cues. Self-corrected 3 of 5 "
+            "errors. [[Handout given.]]"
         ),
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Self-corrected 3 of 5 errors. [[Worksheet packet "
-            "sent home.]]"
+            "Stuttering, age 10. SLP modelled easy onset and shaped it from words to phrases. Used it on 12 of "
+            "15 phrases. [[Worksheet packet sent home.]]"
         ),
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20. [[Handout sent home.]]"),
+        example("Student seen in the speech room for 30 minutes. Practiced /r/ words 50x. [[Worksheet sent home.]]"),
     ),
     silent=(
         # taught
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. 70% accuracy with moderate phonemic cues. I taught his wife to offer written choices. "
-            "Handout given."
+            "Aphasia after stroke. Named 14 of 20 pictures with moderate phonemic cues. Taught his wife to offer "
+            "two written choices and wait. Handout given."
         ),
         # taught and shown
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Wife returned demonstration of chin tuck with 3/3 "
-            "sips. Worksheet packet sent home."
+            "Dysphagia therapy at home. Wife returned demonstration of chin tuck with 3/3 sips. Worksheet packet "
+            "sent home."
         ),
         # no sheet
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20."),
+        example("Student seen in the speech room for 30 minutes. Practiced /r/ words 50x. Did well."),
     ),
     known_limits="Speaks of the first sheet only; silent once any teaching with content stands in the note.",
     check=_sheet_sent_home,
@@ -377,29 +382,27 @@ FILLER_AS_RESULT = Rule(
     since="0.1.0",
     fires=(
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. [[Tolerated treatment well.]]"
+            "Voice therapy for muscle tension dysphonia. SLP modelled easy onset and shaped it from a vowel to "
+            "phrases. [[Tolerated treatment well.]]"
         ),
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20. [[Good session.]]"),
+        example("Aphasia after stroke, 45 min. Flash cards x 20. [[Good session.]]"),
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic cues. "
+            "Dysarthria, seen at home. 70% accuracy in phrases with moderate verbal cues to slow down. "
             "[[Tolerated treatment well.]] Continue POC."
         ),
     ),
     silent=(
         # a specific response
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. He self-corrected and slowed his rate after each block. Tolerated treatment well."
+            "Voice therapy for muscle tension dysphonia. SLP modelled easy onset and shaped it from a vowel to "
+            "phrases. He self-corrected hard attacks and slowed his rate after each block. Tolerated treatment "
+            "well."
         ),
         # a specific response
-        example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Flash cards x 20. Self-corrected 3 of 5 errors. "
-            "Good session."
-        ),
+        example("Aphasia after stroke, 45 min. Flash cards x 20. He self-corrected 3 of 5 errors. Good session."),
         # no filler
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. 70% accuracy with moderate phonemic cues. Continue POC."
+            "Dysarthria, seen at home. 70% accuracy in phrases with moderate verbal cues to slow down. Continue POC."
         ),
     ),
     known_limits="Speaks of the first such sentence only; silent once any specific response stands in the note.",
@@ -414,10 +417,10 @@ def _boilerplate_outweighs(reading: Reading) -> Iterator[Complaint]:
     weak = {evidence.segment for evidence in reading.with_label(*WEAK_LABELS)}
     specific = {evidence.segment for evidence in reading.evidence} - weak
     if len(generic) >= _FEW_STOCK_SENTENCES and len(generic) > len(specific):
+        held = {0: "none holds", 1: "one holds"}.get(len(specific), f"{len(specific)} hold")
         yield Complaint(
             *whole_note(reading),
-            message=f"{len(generic)} sentences would fit any note; {len(specific)} hold something particular to this "
-            f"session.",
+            message=f"{len(generic)} sentences would fit any note; {held} something particular to this session.",
             fix="Cut the stock sentences, and say in their place what was particular today: ___.",
         )
 
@@ -434,38 +437,33 @@ BOILERPLATE_OUTWEIGHS = Rule(
     since="0.1.0",
     fires=(
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Good session. Tolerated treatment well. Needed "
-            "moderate verbal and tactile cues. Making good progress. Continue POC.]]"
+            "[[Aphasia after stroke. Good session. Tolerated treatment well. Needed moderate verbal and phonemic "
+            "cues. Making good progress. Continue POC.]]"
         ),
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Skilled ST provided. Tolerated treatment well. "
-            "Needed moderate verbal cues on 6 of 20 words. Patient progressing. Continue POC.]]"
+            "[[Cognitive therapy, TBI. Skilled ST provided. Tolerated treatment well. Needed moderate verbal "
+            "cues on 6 of 20 words. Patient progressing. Continue POC.]]"
         ),
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Good session. Tolerated treatment well. SLP "
-            "modelled slow easy onset and shaped from vowel to phrase. Making good progress. Skilled ST is "
-            "medically necessary. Continue POC.]]"
+            "[[Voice therapy for vocal nodules. Good session. Tolerated treatment well. SLP modelled easy onset "
+            "and shaped it from a vowel to phrases. Making good progress. Cooperative and motivated. Continue "
+            "POC.]]"
         ),
     ),
     silent=(
         # a few such sentences
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Tolerated treatment well. Needed moderate verbal "
-            "and tactile cues. Continue POC."
+            "Aphasia after stroke. Tolerated treatment well. Needed moderate verbal and phonemic cues. Continue POC."
         ),
         # outweighed by evidence
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Skilled ST provided. Tolerated treatment well. "
-            "Needed moderate verbal cues on 6 of 20 words. He wants to call his son by phone. The trouble is "
-            "finding the word and not saying it, because he gets it from the first letter. SLP modelled slow "
-            "easy onset and shaped from vowel to phrase. He self-corrected and slowed his rate after each "
-            "block. Patient progressing. Continue POC."
+            "Aphasia after stroke. Good session. Tolerated treatment well. SLP modelled the sentence and faded "
+            "to a first-sound cue. Named 14 of 20 pictures with moderate phonemic cues. He self-corrected 3 of 5 "
+            "errors. Errors were semantic, which points to a breakdown at lexical access. He wants to order his "
+            "own lunch. Up from 8 of 20 last week. Making good progress. Continue POC."
         ),
         # nothing else, which DRL010 says
-        example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Good session. Tolerated treatment well. Making "
-            "good progress. Skilled ST is medically necessary. Continue POC."
-        ),
+        example("Cognitive therapy, TBI. Good session. Tolerated treatment well. Making good progress. Continue POC."),
     ),
     known_limits="Counts sentences, not their length; compares with no other note.",
     check=_boilerplate_outweighs,
@@ -494,28 +492,26 @@ CLINICIAN_INVISIBLE = Rule(
     status=Status.PREVIEW,
     since="0.1.0",
     fires=(
+        example("[[Dysphagia, seen bedside at breakfast. Coughed and cleared his throat after thin liquids.]]"),
+        example("[[Aphasia after stroke. He self-corrected 3 of 5 errors. Continue POC.]]"),
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Coughed and cleared his throat after thin liquids.]]"
-        ),
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Self-corrected 3 of 5 errors. Continue POC.]]"),
-        example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. He self-corrected and slowed his rate after each "
-            "block. Tolerated treatment well.]]"
+            "[[Stuttering, age 10. He blocked on initial /b/ and slowed his rate after each block. Tolerated "
+            "treatment well.]]"
         ),
     ),
     silent=(
         # the clinician's action
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Coughed and cleared his throat after thin liquids. "
-            "SLP modelled slow easy onset and shaped from vowel to phrase."
+            "Dysphagia, seen bedside at breakfast. Coughed and cleared his throat after thin liquids. SLP "
+            "reduced the bolus to 5 ml and shaped a chin tuck."
         ),
         # cued
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Self-corrected 3 of 5 errors. Needed moderate "
-            "verbal and tactile cues. Continue POC."
+            "Aphasia after stroke. He self-corrected 3 of 5 errors. Needed moderate verbal and phonemic cues. "
+            "Continue POC."
         ),
         # nothing but a score, which SKL003 says
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Naming accuracy was 70% in 20 trials."),
+        example("Aphasia after stroke. Naming accuracy was 70% in 20 trials. Continue POC."),
     ),
     known_limits="A clinician's act in words that the lexicons do not know is not seen.",
     check=_clinician_invisible,
@@ -544,32 +540,28 @@ JARGON_OVER_NOTHING = Rule(
     since="0.1.0",
     fires=(
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Metacognitive strategy instruction and graded "
-            "cueing utilized throughout to facilitate generalization. Continue POC.]]"
+            "[[Cognitive therapy, 45 min. Metacognitive strategy instruction and graded cueing utilized "
+            "throughout to facilitate generalization. Continue POC.]]"
         ),
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Skilled metacognitive strategy training and "
-            "graded cueing utilized throughout to facilitate carryover. Tolerated treatment well.]]"
+            "[[TBI, outpatient. Skilled metacognitive strategy training and graded cueing utilized throughout to "
+            "facilitate carryover. Tolerated treatment well.]]"
         ),
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Metacognitive strategy instruction and graded "
-            "cueing utilized throughout to facilitate generalization.]]"
+            "[[Seen for cognitive-communication deficit. Metacognitive strategy instruction and graded cueing "
+            "utilized throughout to facilitate generalization. Tolerated treatment well. Continue POC.]]"
         ),
     ),
     silent=(
         # what was done
-        example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. SLP modelled slow easy onset and shaped from vowel "
-            "to phrase. Continue POC."
-        ),
+        example("Cognitive therapy, 45 min. SLP modelled a memory log entry and shaped it to key words. Continue POC."),
         # a response, so SKL002 speaks
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Skilled metacognitive strategy training and graded "
-            "cueing utilized throughout to facilitate carryover. He self-corrected and slowed his rate after "
-            "each block."
+            "TBI, outpatient. Skilled metacognitive strategy training and graded cueing utilized throughout to "
+            "facilitate carryover. He self-corrected and slowed his rate after each error."
         ),
         # no technique is named, which DRL010 says
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Tolerated treatment well. Continue POC."),
+        example("Cognitive therapy, 45 min. Tolerated treatment well. Continue POC."),
     ),
     known_limits="One plain sentence about what was done or seen silences it.",
     check=_jargon_over_nothing,
@@ -596,25 +588,25 @@ SESSION_OF_BOILERPLATE = Rule(
     status=Status.PREVIEW,
     since="0.1.0",
     fires=(
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Tolerated treatment well. Continue POC.]]"),
+        example("[[Aphasia, 45 min. Tolerated treatment well. Continue POC.]]"),
+        example("[[Student seen in the speech room. Good session. Making good progress. Continue POC.]]"),
         example(
-            "[[Dx: aphasia. Seen for 45 minutes in the clinic. Good session. Making good progress. Continue POC.]]"
+            "[[Resident seen in her room. Skilled ST provided. Tolerated treatment well. Cooperative and motivated.]]"
         ),
-        example("[[Dx: aphasia. Seen for 45 minutes in the clinic. Skilled ST provided. Tolerated treatment well.]]"),
     ),
     silent=(
         # the clinician's action
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Tolerated treatment well. SLP modelled slow easy "
-            "onset and shaped from vowel to phrase. Continue POC."
+            "Aphasia, 45 min. Tolerated treatment well. SLP modelled the sentence and faded to a first-sound "
+            "cue. Continue POC."
         ),
         # a response with data
         example(
-            "Dx: aphasia. Seen for 45 minutes in the clinic. Good session. Making good progress. Self-corrected "
-            "3 of 5 errors. Continue POC."
+            "Student seen in the speech room. Good session. Making good progress. He self-corrected 3 of 5 "
+            "errors. Continue POC."
         ),
-        # nothing is said of a session
-        example("Dx: aphasia. Seen for 45 minutes in the clinic. Continue POC."),
+        # nothing is said of the session
+        example("Resident seen in her room. Continue POC."),
     ),
     known_limits="One stock sentence alone is left to the rules about that sentence.",
     check=_session_of_boilerplate,

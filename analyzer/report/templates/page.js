@@ -12,6 +12,7 @@
   const none = document.getElementById("none");
   const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
   const verdictOrder = Array.from(fields.verdict.options, (option) => option.value);
+  const verdictRank = (verdict) => (verdict === "not_judged" ? NaN : verdictOrder.indexOf(verdict));
   const headings = Array.from(list.tHead.rows[0].cells);
   const columnOf = (name) => headings.findIndex((heading) => heading.dataset.sort === name);
 
@@ -25,7 +26,7 @@
       details: body.querySelector("details"),
       id: cell("id"),
       search: `${cell("id")}\n${body.dataset.patient}`.toLowerCase(),
-      verdict: verdictOrder.indexOf(body.dataset.verdict),
+      verdict: verdictRank(body.dataset.verdict),
       score: parseFloat(cell("score")),
       chance: parseFloat(body.dataset.chance),
       kind: cell("kind"),
@@ -85,7 +86,10 @@
     const key = heading.dataset.sort;
     const compare = (a, b) =>
       typeof a[key] === "number" ? a[key] - b[key] : collator.compare(a[key], b[key]);
-    notes.sort((a, b) => (isDescending ? compare(b, a) : compare(a, b)));
+    notes.sort((a, b) => {
+      const gap = Number.isNaN(a[key]) - Number.isNaN(b[key]); // what has no value comes last in either order
+      return gap || (isDescending ? compare(b, a) : compare(a, b)) || 0;
+    });
     for (const other of headings) other.removeAttribute("aria-sort");
     heading.setAttribute("aria-sort", isDescending ? "descending" : "ascending");
     const fragment = document.createDocumentFragment();
