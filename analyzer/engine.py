@@ -36,7 +36,7 @@ from analyzer.types import (
 )
 
 _LOG = logging.getLogger(__name__)
-_HEAD = 320  # notes that are analysed in this process before, or while, workers start
+_FEW = 400  # fewer notes than this are done before other processes have started
 _CHUNK = 32  # notes a worker gets at once: large enough that sending costs little, small enough to end together
 _WINDOW = 8  # chunks in flight for each worker
 _NOT_YET = (
@@ -179,15 +179,13 @@ class Analyzer:
         if jobs > 1 and self._is_special:
             raise ValueError("workers load the shipped parts; an analyzer with parts of its own works in one process")
         source = iter(records)
-        head = list(islice(source, _HEAD)) if jobs > 1 else []
-        rest = list(islice(source, 1)) if head else []
-        if not rest:
-            for record in chain(head, source):
+        few = list(islice(source, _FEW)) if jobs > 1 else []
+        if len(few) < _FEW:
+            for record in chain(few, source):
                 yield self._result(record)
             return
-        # The workers need about a second to load; the first notes are analysed here meanwhile.
         codes = [rule.code for rule in self._rules]
-        yield from _in_processes(chain(rest, source), jobs, self._max_chars, codes, map(self._result, head))
+        yield from _in_processes(chain(few, source), jobs, self._max_chars, codes)
 
     def _result(self, record: Note | Failure) -> Result:
         if isinstance(record, Failure):
@@ -268,9 +266,8 @@ def _work(records: Sequence[Note | Failure]) -> list[Result]:
 
 
 def _in_processes(
-    records: Iterable[Note | Failure], jobs: int, max_chars: int, codes: Sequence[str], head: Iterable[Result]
+    records: Iterable[Note | Failure], jobs: int, max_chars: int, codes: Sequence[str]
 ) -> Iterator[Result]:
-    """Yield the head, which is worked off here while the workers load, then what they make of the records."""
     source = iter(records)
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_load_worker, initargs=(max_chars, codes)
@@ -283,7 +280,6 @@ def _in_processes(
 
         try:
             fill()
-            yield from head
             while pending:
                 results = pending.popleft().result()
                 fill()

@@ -172,10 +172,12 @@ def _corpus() -> tuple[list[str], dict[str, int]]:
     if folder.exists():
         with Worker(sys.executable) as worker:
             examples = worker.ask("read", paths=[str(folder)])["texts"]
+    data = _ROOT / "training_data"
+    splits = json.loads((data / "splits.json").read_text(encoding="utf-8"))
     training = [
         json.loads(line)["text"]
-        for path in sorted((_ROOT / "training_data" / "notes").glob("*.jsonl"))
-        for line in path.read_text(encoding="utf-8").splitlines()
+        for batch in (*splits["train"], *splits["validation"])  # whole notes; the fragments are no notes
+        for line in (data / "notes" / f"{batch}.jsonl").read_text(encoding="utf-8").splitlines()
         if line.strip()
     ]
     found = list(dict.fromkeys(t for t in (*examples, *training) if t.strip() and len(t) <= _LONGEST))
