@@ -22,6 +22,7 @@ BY_BOTH = {
     Dimension.MEASURABLE_PROGRESS: (Label.MEASURE, Label.PROGRESS),
     Dimension.GOAL_FUNCTION: (Label.GOAL, Label.FUNCTION),
 }
+ENOUGH = 3.0  # segments of one label after which more of them say nothing about the verdict
 
 
 def strengths(evidence: Sequence[Evidence]) -> dict[Label, tuple[float, float]]:
@@ -104,7 +105,7 @@ def conclude(
     ratings : sequence of Rating
     evidence : sequence of Evidence
     settings : mapping
-        ``[verdict]`` of ``points.toml``: coefficients of the two logistic functions.
+        ``[verdict]`` of ``points.toml``: coefficients of the two logistic functions, by the name of their feature.
 
     Returns
     -------
@@ -124,9 +125,25 @@ def conclude(
     return verdict, round(unskilled, 4)
 
 
-def verdict_features(ratings: Sequence[Rating], evidence: Sequence[Evidence]) -> tuple[float, ...]:
-    """Return what the verdict rests on: score / 100, share of weak segments, rating of measurable progress."""
-    return score(ratings) / 100, weak_share(evidence), float(_rating(ratings, Dimension.MEASURABLE_PROGRESS))
+def verdict_features(ratings: Sequence[Rating], evidence: Sequence[Evidence]) -> dict[str, float]:
+    """Return what the verdict rests on.
+
+    Returns
+    -------
+    dict of str to float
+        ``score`` / 100, ``weak_share``, the rating of ``measurable_progress``, and the strength of each label in
+        segments that are not boilerplate, which counts up to ``ENOUGH``.
+    """
+    return {
+        "score": score(ratings) / 100,
+        "weak_share": weak_share(evidence),
+        "measurable_progress": float(_rating(ratings, Dimension.MEASURABLE_PROGRESS)),
+        **{
+            label: min(ENOUGH, specific)
+            for label, (_, specific) in strengths(evidence).items()
+            if label is not Label.GENERIC
+        },
+    }
 
 
 def _is_measured(ratings: Sequence[Rating]) -> bool:
@@ -134,9 +151,9 @@ def _is_measured(ratings: Sequence[Rating]) -> bool:
     return _rating(ratings, Dimension.MEASURABLE_PROGRESS) > 0
 
 
-def _logistic(coefficients: Sequence[float], features: Sequence[float]) -> float:
-    intercept, *slopes = coefficients
-    return 1 / (1 + math.exp(-intercept - sum(a * b for a, b in zip(slopes, features, strict=True))))
+def _logistic(coefficients: Mapping[str, float], features: Mapping[str, float]) -> float:
+    total = coefficients["intercept"] + sum(coefficients[name] * value for name, value in features.items())
+    return 1 / (1 + math.exp(-total))
 
 
 def _rating(ratings: Sequence[Rating], dimension: Dimension) -> int:

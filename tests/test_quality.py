@@ -1,6 +1,5 @@
 """What was measured is what stands in the repository, and stays above floors."""
 
-import hashlib
 import json
 import tomllib
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from analyzer.lexicon import load_lexicons
 from analyzer.types import Label
-from training_data import measure
+from training_data import corpus, measure
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "training_data"
@@ -29,7 +28,7 @@ def test_readme_shows_the_figures_measured(figures):
     assert measure.table(figures) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("dataset", ["validation", "reference"])
+@pytest.mark.parametrize("dataset", measure.SETS)
 def test_figures_stay_above_their_floors(figures, dataset):
     found, floors = figures[dataset], FLOORS[dataset]
     below = {name: found[name] for name in floors["least"] if found[name] < floors["least"][name]}
@@ -44,10 +43,7 @@ def test_label_stays_above_its_floors_on_left_out_notes(figures, label):
 
 
 def test_points_were_fitted_on_the_training_notes_that_stand_here():
-    splits = json.loads((DATA / "splits.json").read_text(encoding="utf-8"))
-    batches = [*splits["train"], *splits["fragments"]]
-    notes = b"".join((DATA / "notes" / f"{batch}.jsonl").read_bytes() for batch in batches)
-    assert load_lexicons().settings["fitted"]["training_data_sha256"] == hashlib.sha256(notes).hexdigest()
+    assert load_lexicons().settings["fitted"]["training_data_sha256"] == corpus.digest()
 
 
 def _precision(findings, right):
@@ -60,10 +56,8 @@ def test_findings_of_a_family_fall_on_notes_that_deserve_them(analyzer, family):
     from analyzer import Note
 
     flagged, deserved = [], {}
-    for batch in json.loads((DATA / "splits.json").read_text(encoding="utf-8"))["validation"]:
-        for line in (DATA / "notes" / f"{batch}.jsonl").read_text(encoding="utf-8").splitlines():
-            record = json.loads(line)
-            deserved[record["id"]] = record["verdict"] != "skilled"
-            report = analyzer.analyze(Note(record["text"], id=record["id"]))
-            flagged += [record["id"] for f in report.findings if f.code.startswith(family) and f.level != "info"]
+    for record in corpus.read_split("validation"):
+        deserved[record["id"]] = record["verdict"] != "skilled"
+        report = analyzer.analyze(Note(record["text"], id=record["id"]))
+        flagged += [record["id"] for f in report.findings if f.code.startswith(family) and f.level != "info"]
     assert _precision(flagged, deserved) >= FLOORS["findings"][family]

@@ -1,6 +1,6 @@
 import pytest
 
-from analyzer.rubric import conclude, rate_dimensions, score, strengths, weak_share
+from analyzer.rubric import conclude, rate_dimensions, score, strengths, verdict_features, weak_share
 from analyzer.types import Dimension, Evidence, Label, Verdict
 
 WEIGHTS = {  # annotation guide 4
@@ -23,7 +23,12 @@ LIMITS = {
     "goal": [0.5],
     "function": [0.5],
 }
-VERDICT = {"unskilled": [0.0, -10.0, 10.0, 0.0], "skilled": [-5.0, 10.0, -5.0, 0.0], "least_skilled_score": 50}
+NOTHING = dict.fromkeys(["intercept", "score", "weak_share", "measurable_progress", *Label], 0.0)
+VERDICT = {
+    "unskilled": NOTHING | {"score": -10.0, "weak_share": 10.0},
+    "skilled": NOTHING | {"intercept": -5.0, "score": 10.0, "weak_share": -5.0},
+    "least_skilled_score": 50,
+}
 
 
 def found(*labels, probability=1.0):
@@ -88,6 +93,21 @@ def test_strength_leaves_boilerplate_out_of_the_second_sum():
 )
 def test_weak_share_counts_segments(labels, share):
     assert weak_share(found(*labels)) == share
+
+
+def test_verdict_rests_on_score_weak_share_progress_and_the_strength_of_each_label():
+    evidence = found(*["measure"] * 4, "drill", "progress", "plan", "cueing")
+    features = verdict_features(rate_dimensions(evidence, WEIGHTS, LIMITS), evidence)
+    assert {name: value for name, value in features.items() if value} == {
+        "score": 0.4,  # cueing 15, measurable progress 20, plan 5
+        "weak_share": 1 / 8,
+        "measurable_progress": 2.0,
+        "measure": 3.0,  # a fourth says no more
+        "progress": 1.0,
+        "plan": 1.0,
+        "drill": 1.0,
+        "cueing": 1.0,
+    }
 
 
 @pytest.mark.parametrize(

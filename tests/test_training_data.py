@@ -1,65 +1,83 @@
-"""The labelled notes are what they say they are, and share nothing with the reference set."""
+"""The labelled notes are what they say they are, and the datasheet states what was counted."""
 
 import json
-import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from analyzer.types import Dimension, Kind, Label, Verdict
+from analyzer.types import Label
+from training_data import build, checks, corpus
 
-DATA = Path(__file__).parents[1] / "training_data"
-SPLITS = json.loads((DATA / "splits.json").read_text(encoding="utf-8"))
-BATCHES = sorted(batch for batches in SPLITS.values() for batch in batches)
-WEIGHTS = dict(zip(Dimension, (20, 15, 15, 20, 15, 10, 5), strict=True))  # annotation guide 4
-RUN = 9  # words in a row that no two sets may share
-
-
-def notes(batch):
-    return [json.loads(line) for line in (DATA / "notes" / f"{batch}.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def runs(text):
-    words = re.sub(r"\W+", " ", text.lower()).split()
-    return {tuple(words[i : i + RUN]) for i in range(len(words) - RUN + 1)}
+PROMISED = 2400  # whole notes
 
 
 @pytest.fixture(scope="module")
-def reference_runs():
-    lines = (DATA / "reference" / "dev.jsonl").read_text(encoding="utf-8").splitlines()
-    return set().union(*(runs(json.loads(line)["text"]) for line in lines))
+def by_split():
+    return build.read_all()
+
+
+@pytest.fixture(scope="module")
+def figures(by_split):
+    return build.figures(by_split)
+
+
+def test_nothing_is_wrong_with_any_note(by_split):
+    assert checks.problems(by_split, list(corpus.read_lines(corpus.REFERENCE)), corpus.authors()) == []
 
 
 def test_every_batch_stands_in_one_split():
-    assert sorted(path.stem for path in (DATA / "notes").glob("*.jsonl")) == BATCHES
-    assert len(BATCHES) == len(set(BATCHES))
+    batches = sorted(batch for found in corpus.splits().values() for batch in found)
+    assert batches == sorted(path.stem for path in corpus.NOTES.glob("*.jsonl"))
+    assert [batch for batch, number in Counter(batches).items() if number > 1] == []
 
 
-def test_ids_are_unique():
-    ids = Counter(note["id"] for batch in BATCHES for note in notes(batch))
-    assert [id for id, count in ids.items() if count > 1] == []
+def test_figures_written_down_are_those_counted(figures):
+    assert json.loads(build.FIGURES.read_text(encoding="utf-8")) == figures
 
 
-def test_no_patient_stands_in_two_splits():
-    found = {split: {n["patient_id"] for b in batches for n in notes(b)} for split, batches in SPLITS.items()}
-    assert found["train"] & found["validation"] == set()
-    assert found["fragments"] & found["validation"] == set()
+def test_datasheet_shows_the_figures_counted(figures):
+    blocks = build.tables(figures, json.loads(build.CURVE.read_text(encoding="utf-8")))
+    text = build.DATASHEET.read_text(encoding="utf-8")
+    assert build.datasheet(text, blocks) == text
 
 
-@pytest.mark.parametrize("batch", BATCHES)
-def test_notes_of_a_batch_are_well_formed(batch, reference_runs):
-    for note in notes(batch):
-        assert note["batch"] == batch
-        end = 0
-        for segment in note["segments"]:
-            assert end <= segment["start"] < segment["end"] <= len(note["text"])
-            words = note["text"][segment["start"] : segment["end"]]
-            assert words == words.strip()
-            assert set(segment["labels"]) <= set(Label)
-            end = segment["end"]
-        assert note["kind"] in set(Kind)
-        assert note["verdict"] in set(Verdict)
-        assert set(note["rubric"]) == set(Dimension)
-        assert note["score"] == sum(WEIGHTS[Dimension(name)] * r / 2 for name, r in note["rubric"].items())
-        assert runs(note["text"]) & reference_runs == set(), note["id"]
+def test_there_are_as_many_notes_as_promised(figures):
+    assert figures["whole_notes"] >= PROMISED
+    assert figures["contrast_pairs"] >= 250
+    assert figures["splits"]["train"]["batches"] >= 24
+    assert figures["splits"]["test"]["batches"] == 2
+
+
+@pytest.mark.parametrize("label", Label)
+def test_label_has_enough_segments(figures, label):
+    assert figures["labels"][label] >= 400
+
+
+def test_length_does_not_give_the_verdict_away(figures):
+    assert figures["words"]["auroc_for_unskilled"] < 0.65
+
+
+def test_notes_are_unlike_one_another(figures):
+    assert figures["share_with_near_neighbour"] < 0.02
+    assert figures["share_with_near_neighbour_outside_family"] == 0
+
+
+def test_two_annotators_agree(figures):
+    assert figures["agreement"]["notes"] >= 240
+    assert figures["label_agreement"]["micro"]["f1"] >= 0.93
+
+
+@pytest.mark.parametrize("label", Label)
+def test_two_annotators_agree_on_each_label(figures, label):
+    found = figures["agreement_again"].get(label, figures["label_agreement"][label])
+    assert found["f1"] >= 0.85
+
+
+def test_learning_curve_ends_with_the_notes_that_stand_here():
+    last = json.loads(build.CURVE.read_text(encoding="utf-8"))["curve"][-1]
+    assert (last["training_data_sha256"], last["share"]) == (corpus.digest(), 1.0)
+
+
+def test_datasheet_without_a_place_for_a_table_is_refused():
+    with pytest.raises(ValueError, match="no block 'labels'"):
+        build.datasheet("<!-- splits -->\n<!-- /splits -->", {"labels": "| a |"})

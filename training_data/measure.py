@@ -1,4 +1,4 @@
-"""Measure the analyzer on the validation batches and on the development reference set; write the figures down.
+"""Measure the analyzer on the test and validation batches and on the development reference set; write the figures down.
 
     python -m training_data.measure
 
@@ -14,8 +14,8 @@ from analyzer.engine import Analyzer
 from analyzer.evaluate import Metrics, evaluate, hide_annotations, read_reference
 from analyzer.readers import read_notes
 from analyzer.report.record import to_record
+from training_data.corpus import HERE, NOTES, REFERENCE, splits
 
-HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
 BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 ROWS = (
@@ -34,11 +34,13 @@ ROWS = (
 )
 
 
-def validation_file(folder: Path) -> Path:
-    """Put the validation batches into one file."""
-    batches = json.loads((HERE / "splits.json").read_text(encoding="utf-8"))["validation"]
-    path = folder / "validation.jsonl"
-    path.write_text("".join((HERE / "notes" / f"{b}.jsonl").read_text(encoding="utf-8") for b in batches), "utf-8")
+SETS = {"test": "test notes", "validation": "validation notes", "reference": "reference notes"}
+
+
+def split_file(split: str, folder: Path) -> Path:
+    """Put the batches of a split into one file."""
+    path = folder / f"{split}.jsonl"
+    path.write_bytes(b"".join((NOTES / f"{batch}.jsonl").read_bytes() for batch in splits()[split]))
     return path
 
 
@@ -52,23 +54,21 @@ def measure(reference: Path, analyzer: Analyzer) -> Metrics:
 
 
 def figures(analyzer: Analyzer) -> dict[str, dict[str, object]]:
-    """Measure on both sets."""
+    """Measure on each set."""
     with tempfile.TemporaryDirectory() as folder:
-        validation = measure(validation_file(Path(folder)), analyzer)
-    reference = measure(HERE / "reference" / "dev.jsonl", analyzer)
-    found = {"validation": validation.to_dict(), "reference": reference.to_dict()}
+        files = {name: split_file(name, Path(folder)) for name in ("test", "validation")} | {"reference": REFERENCE}
+        found = {name: measure(files[name], analyzer).to_dict() for name in SETS}
     return json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 3))
 
 
 def table(found: dict[str, dict[str, object]]) -> str:
     """The figures as a Markdown table."""
-    counts = [found[name]["notes"] for name in ("validation", "reference")]
-    lines = [
-        f"| figure | left-out notes ({counts[0]}) | reference notes ({counts[1]}) |",
-        "|---|---|---|",
-        *(f"| {title} | {found['validation'][name]} | {found['reference'][name]} |" for title, name in ROWS),
+    rows = [
+        ["figure", *(f"{title} ({found[name]['notes']})" for name, title in SETS.items())],
+        ["---"] * (1 + len(SETS)),
+        *([title, *(str(found[name][figure]) for name in SETS)] for title, figure in ROWS),
     ]
-    return "\n".join(lines)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main() -> None:

@@ -618,7 +618,7 @@ PROGRESS_UNQUANTIFIED = Rule(
             "self-corrected hard attacks. [[Progressing toward goals.]]"
         ),
         example(
-            "Resident seen in her room. Tolerated treatment well. [[Patient benefits from continued skilled "
+            "Resident seen in her room. Tolerated treatment well. [[Patient continues to benefit from skilled "
             "intervention.]]"
         ),
     ),
