@@ -6,6 +6,7 @@ import pytest
 
 from training_data import checks
 from training_data.checks import Problem
+from training_data.corpus import read_lines
 
 TEXT = "Held a mirror up for /s/; he fixed 7 of 10 himself.\nContinue POC."
 NOTE = {
@@ -38,6 +39,9 @@ NOTE = {
 OTHER = (
     "Wife thickened the coffee to a nectar by herself today, and he drank all of it without one cough or a wet voice."
 )
+
+
+SHAPE = "needs start and end (whole numbers) and labels (a list), and nothing else"
 
 
 def changed(**fields):
@@ -101,7 +105,10 @@ def test_code_that_came_in_october_2026_is_known():
         ([segment(0, 51)], 0, "leaves words after it outside of any segment"),
         ([segment(0, 51, "cue"), segment(52, 65)], 0, "carries an unknown label"),
         ([segment(0, 51, "measure", "cueing"), segment(52, 65)], 0, "has labels unsorted or twice"),
-        ([{"start": 0, "end": 51}], 0, "needs start, end and labels, and nothing else"),
+        ([{"start": 0, "end": 51}], 0, SHAPE),
+        ([{"start": "0", "end": 51, "labels": []}], 0, SHAPE),
+        ([{"start": 0, "end": 51, "labels": "plan"}], 0, SHAPE),
+        (["Named 7 of 10"], 0, SHAPE),
     ],
 )
 def test_wrong_segment_is_named(segments, at, message):
@@ -160,6 +167,14 @@ def test_nine_words_of_the_reference_set_are_found():
 
 def test_eight_words_of_the_reference_set_are_none():
     assert found(NOTE, reference=[{"id": "R1", "text": "Held a mirror up for /s/; he fixed nine."}]) == []
+
+
+@pytest.mark.parametrize("line", ['{"id": ', "[]"])
+def test_line_that_is_no_record_is_named(tmp_path, line):
+    path = tmp_path / "aa.jsonl"
+    path.write_text('{"id": "aa-01"}\n' + line + "\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"aa\.jsonl, line 2: expected a JSON object"):
+        list(read_lines(path))
 
 
 def test_problem_is_one_line_without_text():

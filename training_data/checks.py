@@ -88,8 +88,8 @@ def form(note: Record, batch: str) -> Iterator[Problem]:
 def _spans(note: Record) -> Iterator[tuple[int, str]]:
     text, end = note["text"], 0
     for at, segment in enumerate(note["segments"]):
-        if segment.keys() != {"start", "end", "labels"}:
-            yield at, "needs start, end and labels, and nothing else"
+        if not _is_segment(segment):
+            yield at, "needs start and end (whole numbers) and labels (a list), and nothing else"
             return
         start, stop, labels = segment["start"], segment["end"], segment["labels"]
         if not end <= start < stop <= len(text):
@@ -105,6 +105,16 @@ def _spans(note: Record) -> Iterator[tuple[int, str]]:
         end = max(end, stop)
     if re.search(r"\w{2}", text[end:]):
         yield len(note["segments"]) - 1, "leaves words after it outside of any segment"
+
+
+def _is_segment(segment: object) -> bool:
+    return (
+        isinstance(segment, dict)
+        and segment.keys() == {"start", "end", "labels"}
+        and type(segment["start"]) is int
+        and type(segment["end"]) is int
+        and isinstance(segment["labels"], list)
+    )
 
 
 def codes(note: Record) -> Iterator[Problem]:

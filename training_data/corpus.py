@@ -29,9 +29,23 @@ def authors() -> dict[str, str]:
 
 
 def read_lines(path: Path) -> Iterator[Record]:
-    """The records of a JSON Lines file."""
+    """The records of a JSON Lines file.
+
+    Raises
+    ------
+    ValueError
+        When a line is no JSON object; names file and line.
+    """
     with path.open(encoding="utf-8") as lines:
-        yield from (json.loads(line) for line in lines)
+        for number, line in enumerate(lines, 1):
+            try:
+                match json.loads(line):
+                    case dict() as record:
+                        yield record
+                    case _:
+                        raise ValueError("no JSON object")
+            except ValueError as error:
+                raise ValueError(f"{path.name}, line {number}: expected a JSON object") from error
 
 
 def read_split(split: str) -> list[Record]:
