@@ -18,7 +18,7 @@ from analyzer.types import Kind, Label, Verdict
 
 _Member = TypeVar("_Member", Kind, Verdict)
 _VERDICTS = tuple(Verdict)
-_JUDGED_KINDS = frozenset({Kind.TREATMENT, Kind.GROUP})  # verdicts of other kinds carry no weight (annotation guide 5)
+JUDGED_KINDS = frozenset({Kind.TREATMENT, Kind.GROUP})  # verdicts of other kinds carry no weight (annotation guide 5)
 _ANNOTATIONS = frozenset({"segments", "rubric", "kind", "verdict", "score", "icd10", "icd10_acceptable"})
 _N_BINS = 10
 _ICD_CHOICES, _ICD_SUPPLIED = 3, 5  # a coder looks at three; what must be found may stand among five
@@ -49,7 +49,7 @@ class ReferenceNote:
     @property
     def is_judged(self) -> bool:
         """Whether its verdict and score are counted; a note of unstated kind is taken for treatment."""
-        return self.verdict is not None and (self.kind is None or self.kind in _JUDGED_KINDS)
+        return self.verdict is not None and (self.kind is None or self.kind in JUDGED_KINDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ def test_problem_is_one_line_without_text():
     assert str(Problem("aa", "aa-01", "score", "is wrong")) == "aa: aa-01: score: is wrong"
 
 
-def test_near_duplicates_are_those_of_all_pairs(tmp_path):
+def test_near_duplicates_are_those_of_all_pairs():
     """MinHash finds candidates only; none of the pairs of a hundred notes that plain comparison finds is missed."""
     from itertools import combinations
 

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from analyzer.types import Label
-from training_data import build, checks, corpus
+from training_data import build, checks, corpus, documents
 
 PROMISED = 2400  # whole notes
 
@@ -38,7 +38,7 @@ def test_figures_written_down_are_those_counted(figures):
 def test_datasheet_shows_the_figures_counted(figures):
     blocks = build.tables(figures, json.loads(build.CURVE.read_text(encoding="utf-8")))
     text = build.DATASHEET.read_text(encoding="utf-8")
-    assert build.datasheet(text, blocks) == text
+    assert documents.fill(text, blocks) == text
 
 
 def test_there_are_as_many_notes_as_promised(figures):
@@ -78,6 +78,6 @@ def test_learning_curve_ends_with_the_notes_that_stand_here():
     assert (last["training_data_sha256"], last["share"]) == (corpus.digest(), 1.0)
 
 
-def test_datasheet_without_a_place_for_a_table_is_refused():
+def test_document_without_a_place_for_a_table_is_refused():
     with pytest.raises(ValueError, match="no block 'labels'"):
-        build.datasheet("<!-- splits -->\n<!-- /splits -->", {"labels": "| a |"})
+        documents.fill("<!-- splits -->\n<!-- /splits -->", {"labels": "| a |"})

@@ -12,13 +12,12 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import chain
 
-from analyzer.evaluate import f1, quadratic_kappa
+from analyzer.evaluate import JUDGED_KINDS, f1, quadratic_kappa
 from analyzer.types import Verdict
 from training_data.corpus import HERE, LABELS, Record, read_lines
 
 DOUBLE, AGAIN = HERE / "agreement.jsonl", HERE / "relabelled.jsonl"
 _GRADES = {verdict: grade for grade, verdict in enumerate(Verdict)}
-_JUDGED = ("treatment", "group")  # verdicts of other kinds carry no weight
 
 
 def read() -> list[Record]:
@@ -59,7 +58,7 @@ def agreement_again(decisions: Sequence[Record]) -> dict[str, dict[str, float]]:
 
 def note_agreement(double: Sequence[Record]) -> dict[str, float]:
     """Agreement on verdict, kind, first code and ratings."""
-    judged = [note for note in double if note["kind"]["first"] in _JUDGED]
+    judged = [note for note in double if note["kind"]["first"] in JUDGED_KINDS]
     grades = [tuple(_GRADES[Verdict(note["verdict"][who])] for who in ("first", "second")) for note in judged]
     coded = [n["icd10"] for n in double if "icd10" in n and n["icd10"]["first"] and n["icd10"]["second"]]
     ratings = [

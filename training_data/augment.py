@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from training_data.corpus import HERE, Record
 
@@ -235,7 +234,9 @@ CHANGES: dict[str, Callable[[Record, Random], Record]] = {
 SHARE = {"recase": 0.3, "pad": 0.4}  # share of the variants that undergo a change; the others always do
 
 
-def augment(notes: Sequence[Record], *, seed: int, copies: int = 1, kinds: Sequence[str] = tuple(CHANGES)) -> list[Any]:
+def augment(
+    notes: Sequence[Record], *, seed: int, copies: int = 1, kinds: Sequence[str] = tuple(CHANGES)
+) -> list[Record]:
     """Make ``copies`` variants of each note.
 
     Parameters
@@ -261,7 +262,7 @@ def augment(notes: Sequence[Record], *, seed: int, copies: int = 1, kinds: Seque
     """
     if unknown := set(kinds) - CHANGES.keys():
         raise ValueError(f"unknown kinds of change: {', '.join(sorted(unknown))}; known are {', '.join(CHANGES)}")
-    variants = []
+    variants: list[Record] = []
     for note in notes:
         for number in range(copies):
             rng = Random(f"{seed} {note['id']} {number}")

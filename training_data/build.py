@@ -17,17 +17,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from analyzer.evaluate import auroc
+from analyzer.evaluate import JUDGED_KINDS, auroc
 from training_data import agreement, checks
 from training_data.augment import CHANGES, augment
 from training_data.corpus import HERE, LABELS, REFERENCE, Record, authors, read_lines, read_split, splits
+from training_data.documents import fill, markdown, rounded
 
 FIGURES = HERE / "corpus.json"
 DATASHEET = HERE / "README.md"
 CURVE = HERE / "learning_curve.json"
 WHOLE = ("train", "validation", "test")  # splits of whole notes; the others hold short pieces and contrast pairs
 MODELS = ("linear", "transformer")  # of the learning curve
-Table = Sequence[Sequence[object]]
 
 
 def read_all() -> dict[str, list[Record]]:
@@ -58,18 +58,13 @@ def count(by_split: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
     whole = [note for split in WHOLE for note in by_split[split]]
     every = [note for notes in by_split.values() for note in notes]
     lengths = {note["id"]: len(note["text"].split()) for note in whole}
-    judged = [note for note in whole if note["kind"] in ("treatment", "group")]
+    judged = [note for note in whole if note["kind"] in JUDGED_KINDS]
     author_of = authors()
-    families = Counter(note["family"] for note in every if "family" in note)
-    pairs = [p for p in checks.near_duplicates(whole) if p.similarity > checks.NEAR]
-    alike = {id for pair in pairs for id in (pair.first, pair.second)}
-    family_of = {note["id"]: note.get("family") for note in whole}
-    alike_elsewhere = {
-        id
-        for pair in pairs
-        for id in (pair.first, pair.second)
-        if family_of[pair.first] is None or family_of[pair.first] != family_of[pair.second]
-    }
+    sides = Counter(n["family"] for split in by_split if split not in WHOLE for n in by_split[split] if "family" in n)
+    by_id = {note["id"]: note for note in whole}
+    pairs = [(by_id[p.first], by_id[p.second]) for p in checks.near_duplicates(whole) if p.similarity > checks.NEAR]
+    alike = {note["id"] for pair in pairs for note in pair}
+    alike_elsewhere = {note["id"] for pair in pairs if not checks.are_variants(*pair) for note in pair}
     shingles = [checks.shingles(note["text"]) for note in whole]
     return {
         "splits": {
@@ -85,10 +80,7 @@ def count(by_split: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
         },
         "labels": checks.label_counts(every),
         "whole_notes": len(whole),
-        "contrast_pairs": sum(
-            number == 2 and name in {n.get("family") for s in by_split for n in by_split[s] if s not in WHOLE}
-            for name, number in families.items()
-        ),
+        "contrast_pairs": sum(number == 2 for number in sides.values()),
         "families_of_whole_notes": len({n["family"] for n in whole if "family" in n}),
         "kind": dict(Counter(note["kind"] for note in whole).most_common()),
         "verdict": dict(Counter(note["verdict"] for note in judged).most_common()),
@@ -131,12 +123,7 @@ def figures(by_split: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
         "label_agreement": agreement.label_agreement(double),
         "agreement_again": agreement.agreement_again(agreement.read_again()),
     }
-    return dict(json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 3)))
-
-
-def _markdown(head: Sequence[object], rows: Table) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return dict(rounded(found))
 
 
 def tables(found: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, str]:
@@ -145,14 +132,14 @@ def tables(found: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, str]
     by_verdict = ", ".join(f"{verdict} {number:g}" for verdict, number in words["median_by_verdict"].items())
     double = found["agreement"]
     return {
-        "splits": _markdown(
+        "splits": markdown(
             ("split", "notes", "authors", "batches", "patients", "segments"),
             [
                 (name, *(s[figure] for figure in ("notes", "authors", "batches", "patients", "segments")))
                 for name, s in found["splits"].items()
             ],
         ),
-        "labels": _markdown(
+        "labels": markdown(
             ("label", *found["splits"], "all", "agreement (F1)", "after relabelling"),
             [
                 (
@@ -166,10 +153,10 @@ def tables(found: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, str]
             ],
         ),
         "notes": "\n\n".join(
-            _markdown((name, "whole notes"), list(found[name].items()))
+            markdown((name, "whole notes"), list(found[name].items()))
             for name in ("verdict", "kind", "setting", "disorder")
         ),
-        "variety": _markdown(
+        "variety": markdown(
             ("figure", "value"),
             [
                 ("whole notes", found["whole_notes"]),
@@ -185,12 +172,13 @@ def tables(found: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, str]
                 ("the same outside of declared families", found["share_with_near_neighbour_outside_family"]),
             ],
         ),
-        "agreement": _markdown(
+        "agreement": markdown(
             ("figure", "value"),
             [
                 ("notes labelled twice", f"{double['notes']} of {double['batches']} batches"),
                 ("segments", double["segments"]),
                 ("labels, micro-F1", found["label_agreement"]["micro"]["f1"]),
+                ("labels that both gave; that one gave", _counts(found["label_agreement"]["micro"])),
                 ("verdict, same (treatment and group notes)", double["verdict_accuracy"]),
                 ("verdict, quadratic kappa", double["verdict_kappa"]),
                 ("kind, same", double["kind"]),
@@ -198,7 +186,7 @@ def tables(found: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, str]
                 ("ratings, same; at most one apart", f"{double['rating_equal']}; {double['rating_within_one']}"),
             ],
         ),
-        "curve": _markdown(
+        "curve": markdown(
             ("share", "notes and pieces", *(f"{model}, {name}" for model in MODELS for name in ("test", "reference"))),
             [
                 (
@@ -209,7 +197,7 @@ def tables(found: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, str]
                 for point in curve["curve"]
             ],
         ),
-        "augmentation": _markdown(
+        "augmentation": markdown(
             ("changes", "variants", "test", "reference", "validation, changed"),
             [
                 (
@@ -223,21 +211,8 @@ def tables(found: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, str]
     }
 
 
-def datasheet(text: str, blocks: Mapping[str, str]) -> str:
-    """Put each table between the marks of its block.
-
-    Raises
-    ------
-    ValueError
-        When the text has no place for a block.
-    """
-    for name, block in blocks.items():
-        before, begin, rest = text.partition(f"<!-- {name} -->\n")
-        _, end, after = rest.partition(f"\n<!-- /{name} -->")
-        if not begin or not end:
-            raise ValueError(f"the datasheet has no block {name!r}")
-        text = f"{before}{begin}{block}{end}{after}"
-    return text
+def _counts(row: Mapping[str, float]) -> str:
+    return f"{row['both']}; {row['one_only']}"
 
 
 def check(by_split: Mapping[str, Sequence[Record]]) -> bool:
@@ -272,7 +247,7 @@ def main() -> None:
         found = figures(by_split)
         FIGURES.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         blocks = tables(found, json.loads(CURVE.read_text(encoding="utf-8")))
-        DATASHEET.write_text(datasheet(DATASHEET.read_text(encoding="utf-8"), blocks), encoding="utf-8")
+        DATASHEET.write_text(fill(DATASHEET.read_text(encoding="utf-8"), blocks), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 from datasketch import MinHash, MinHashLSH
 
+from analyzer.lexicon import load_lexicons
 from analyzer.types import Dimension, Kind, Label, Verdict
-from training_data.corpus import LABELS, Record
+from training_data.corpus import FITTED, LABELS, Record
 
 FIELDS = {
     "id": str,
@@ -28,7 +30,6 @@ FIELDS = {
     "icd10_acceptable": list,
 }
 OPTIONAL = {"family": str}
-WEIGHTS = dict(zip(Dimension, (20, 15, 15, 20, 15, 10, 5), strict=True))  # annotation guide, section 4
 SINCE_OCTOBER_2026 = {"Z87.8901", "Z87.8902", "Z87.8903", "Z87.8904", "Z87.8909", "Z87.893"}  # newer than the library
 RUN = 9  # words in a row that a note may not share with the reference set
 SHINGLE = 3  # words of a shingle
@@ -81,8 +82,13 @@ def form(note: Record, batch: str) -> Iterator[Problem]:
             yield problem(field, f"{note[field]!r} is unknown")
     if set(note["rubric"]) != set(Dimension) or not set(note["rubric"].values()) <= {0, 1, 2}:
         yield problem("rubric", "needs each of the seven dimensions rated 0, 1 or 2")
-    elif note["score"] != sum(WEIGHTS[Dimension(name)] * rating / 2 for name, rating in note["rubric"].items()):
+    elif note["score"] != sum(_weights()[Dimension(name)] * rating / 2 for name, rating in note["rubric"].items()):
         yield problem("score", "is not the sum of the weighted ratings")
+
+
+@cache
+def _weights() -> Mapping[Dimension, float]:
+    return load_lexicons().weights
 
 
 def _spans(note: Record) -> Iterator[tuple[int, str]]:
@@ -171,7 +177,8 @@ def near_duplicates(notes: Sequence[Record], least: float = NEAR) -> list[Pair]:
     return sorted(pairs)
 
 
-def _are_variants(first: Record, second: Record) -> bool:
+def are_variants(first: Record, second: Record) -> bool:
+    """Whether two notes are declared variants of each other."""
     return "family" in first and first["family"] == second.get("family")
 
 
@@ -180,7 +187,7 @@ def unexplained(notes: Sequence[Record], pairs: Sequence[Pair]) -> Iterator[Prob
     by_id = {note["id"]: note for note in notes}
     for pair in pairs:
         first = by_id[pair.first]
-        if not _are_variants(first, by_id[pair.second]):
+        if not are_variants(first, by_id[pair.second]):
             message = f"is a near-duplicate of {pair.second} (Jaccard {pair.similarity:.2f}) outside of its family"
             yield Problem(first["batch"], pair.first, "text", message)
 
@@ -194,7 +201,7 @@ def duplicates(notes: Iterable[Record]) -> Iterator[Problem]:
             yield Problem(note["batch"], note["id"], "id", "stands twice")
         text = tuple(normal_words(note["text"]))
         first = seen.setdefault(text, note)
-        if first is not note and not _are_variants(first, note):
+        if first is not note and not are_variants(first, note):
             yield Problem(note["batch"], note["id"], "text", f"is that of {first['id']}")
 
 
@@ -203,7 +210,7 @@ def grouping(by_split: Mapping[str, Sequence[Record]]) -> Iterator[Problem]:
     for field in ("batch", "patient_id", "family"):
         found: dict[str, dict[str, Record]] = defaultdict(dict)
         for split, notes in by_split.items():
-            side = "train" if split in ("train", "fragments") else split
+            side = FITTED[0] if split in FITTED else split
             for note in notes:
                 if field in note:
                     found[note[field]].setdefault(side, note)

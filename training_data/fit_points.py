@@ -22,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 
 from analyzer import lexicon
 from analyzer.assertion import context
+from analyzer.evaluate import JUDGED_KINDS
 from analyzer.labels import SKILLED
 from analyzer.match import Hits, Matcher
 from analyzer.rubric import BY_BOTH, BY_STRENGTH, rate_dimensions, strengths, verdict_features
@@ -220,7 +221,7 @@ def fit_verdict(
     features: list[dict[str, float]] = []
     verdicts = []
     for note, found in zip(notes, evidence, strict=True):
-        if note.record["kind"] in ("treatment", "group"):
+        if note.record["kind"] in JUDGED_KINDS:
             features.append(verdict_features(rate_dimensions(found, weights, limits), found))
             verdicts.append(note.record["verdict"])
     x = np.array([list(found.values()) for found in features])

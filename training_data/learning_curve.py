@@ -24,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 
 from training_data.augment import CHANGES, augment
 from training_data.corpus import HERE, LABELS, REFERENCE, Record, digest, read_lines, read_split, words
+from training_data.documents import rounded
 
 RESULT = HERE / "learning_curve.json"
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -201,7 +202,7 @@ def figures(model: Linear | Transformer, chosen_on: Sequence[Record], sets: Mapp
         given, wanted = model.predict(notes) >= limits, right(notes)
         labels = {label: micro_f1(given[:, [c]], wanted[:, [c]]) for c, label in enumerate(LABELS)}
         found[name] = {"micro_f1": micro_f1(given, wanted), "labels": labels}
-    return json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 3))
+    return rounded(found)
 
 
 def subset(notes: Sequence[Record], share: float) -> list[Record]:

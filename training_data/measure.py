@@ -15,9 +15,9 @@ from analyzer.evaluate import Metrics, evaluate, hide_annotations, read_referenc
 from analyzer.readers import read_notes
 from analyzer.report.record import to_record
 from training_data.corpus import HERE, NOTES, REFERENCE, splits
+from training_data.documents import fill, markdown, rounded
 
 README = HERE.parent / "README.md"
-BEGIN, END = "<!-- figures -->", "<!-- /figures -->"
 ROWS = (
     ("labels, micro-F1", "evidence_micro_f1"),
     ("labels, macro-F1", "evidence_macro_f1"),
@@ -58,27 +58,20 @@ def figures(analyzer: Analyzer) -> dict[str, dict[str, object]]:
     with tempfile.TemporaryDirectory() as folder:
         files = {name: split_file(name, Path(folder)) for name in ("test", "validation")} | {"reference": REFERENCE}
         found = {name: measure(files[name], analyzer).to_dict() for name in SETS}
-    return json.loads(json.dumps(found), parse_float=lambda text: round(float(text), 3))
+    return dict(rounded(found))
 
 
 def table(found: dict[str, dict[str, object]]) -> str:
     """The figures as a Markdown table."""
-    rows = [
-        ["figure", *(f"{title} ({found[name]['notes']})" for name, title in SETS.items())],
-        ["---"] * (1 + len(SETS)),
-        *([title, *(str(found[name][figure]) for name in SETS)] for title, figure in ROWS),
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    head = ("figure", *(f"{title} ({found[name]['notes']})" for name, title in SETS.items()))
+    return markdown(head, [(title, *(found[name][figure] for name in SETS)) for title, figure in ROWS])
 
 
 def main() -> None:
     """Measure and write."""
     found = figures(Analyzer.load())
     (HERE / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    readme = README.read_text(encoding="utf-8")
-    before, rest = readme.split(BEGIN)
-    _, after = rest.split(END)
-    README.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}", encoding="utf-8")
+    README.write_text(fill(README.read_text(encoding="utf-8"), {"figures": table(found)}), encoding="utf-8")
     print(table(found))
 
 

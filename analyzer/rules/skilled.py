@@ -637,7 +637,7 @@ PROGRESS_UNQUANTIFIED = Rule(
         ),
     ),
     known_limits="Reads the first claim only; silent once any comparison stands in the note. Does not tell a claim of "
-    "progress from one of benefit.",
+    "progress from one of benefit, and takes “benefits from continued skilled intervention” for a bare continuation.",
     check=_progress_unquantified,
 )
 
