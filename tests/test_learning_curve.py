@@ -3,7 +3,8 @@
 import numpy as np
 
 from training_data import corpus, learning_curve
-from training_data.learning_curve import Linear, micro_f1, right, subset, thresholds
+from training_data.fit_points import f1_of
+from training_data.learning_curve import Linear, right, subset, thresholds
 
 
 def test_smaller_share_is_part_of_a_larger_one():
@@ -13,10 +14,10 @@ def test_smaller_share_is_part_of_a_larger_one():
     assert parts[0] < parts[1] < parts[2] < parts[3]
 
 
-def test_micro_f1_counts_all_labels_together():
+def test_f1_counts_all_labels_together():
     given = np.array([[True, False], [True, True]])
     wanted = np.array([[True, True], [False, True]])
-    assert micro_f1(given, wanted) == 2 * 2 / (3 + 3)
+    assert f1_of(given, wanted) == 2 * 2 / (3 + 3)
 
 
 def test_threshold_of_a_label_parts_right_from_wrong():
@@ -39,4 +40,4 @@ def test_linear_model_learns_what_it_is_shown():
     notes = corpus.read_split("train")[:60]
     scores = Linear().fit(notes).predict(notes)
     assert scores.shape == right(notes).shape
-    assert micro_f1(scores >= thresholds(scores, right(notes)), right(notes)) > 0.9
+    assert f1_of(scores >= thresholds(scores, right(notes)), right(notes)) > 0.9

@@ -153,19 +153,20 @@ def best_thresholds(predicted: Matrix, targets: NDArray[np.bool_]) -> dict[Label
     chosen = {}
     grid = np.arange(0.14, 0.72, 0.02)
     for column, label in enumerate(LABELS):
-        scores = np.array([_f1(predicted[:, column] >= t, targets[:, column]) for t in grid])
+        scores = np.array([f1_of(predicted[:, column] >= t, targets[:, column]) for t in grid])
         near = grid[scores >= scores.max() - 0.004]
         chosen[label] = round(float(np.median(near)), 2)
     return chosen
 
 
-def _f1(given: NDArray[np.bool_], right: NDArray[np.bool_]) -> float:
+def f1_of(given: NDArray[np.bool_], right: NDArray[np.bool_]) -> float:
+    """F1 over all labels of all segments together."""
     return float(2 * (given & right).sum() / max(1, given.sum() + right.sum()))
 
 
 def micro_f1(predicted: Matrix, targets: NDArray[np.bool_], thresholds: Mapping[Label, float]) -> float:
     """F1 over all labels together."""
-    return _f1(predicted >= np.array([thresholds[label] for label in LABELS]), targets)
+    return f1_of(predicted >= np.array([thresholds[label] for label in LABELS]), targets)
 
 
 def as_evidence(
@@ -254,7 +255,7 @@ def main() -> None:
     limits = best_limits(whole, evidence)
     verdict = fit_verdict(whole, evidence, limits)
     for column, label in enumerate(LABELS):
-        value = _f1(predicted[:, column] >= thresholds[label], targets[:, column])
+        value = f1_of(predicted[:, column] >= thresholds[label], targets[:, column])
         print(f"{label:13s} F1 {value:.3f} at {thresholds[label]:.2f}, n {targets[:, column].sum()}")
     if not arguments.dry_run:
         _write([*whole, *fragments], strength, thresholds, limits, verdict)

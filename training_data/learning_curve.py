@@ -25,6 +25,7 @@ from sklearn.linear_model import LogisticRegression
 from training_data.augment import CHANGES, augment
 from training_data.corpus import HERE, LABELS, REFERENCE, Record, digest, read_lines, read_split, words
 from training_data.documents import rounded
+from training_data.fit_points import f1_of
 
 RESULT = HERE / "learning_curve.json"
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -42,17 +43,12 @@ def right(notes: Sequence[Record]) -> Truth:
     return np.array([[label in s["labels"] for label in LABELS] for note in notes for s in note["segments"]])
 
 
-def micro_f1(given: Truth, wanted: Truth) -> float:
-    """F1 over all labels together."""
-    return float(2 * (given & wanted).sum() / max(1, given.sum() + wanted.sum()))
-
-
 def thresholds(scores: Scores, wanted: Truth) -> Scores:
     """For each label the threshold with the best F1."""
     grid = np.arange(0.1, 0.75, 0.02)
     return np.array(
         [
-            max(grid, key=lambda at: (micro_f1(scores[:, [column]] >= at, wanted[:, [column]]), -abs(at - 0.4)))
+            max(grid, key=lambda at: (f1_of(scores[:, [column]] >= at, wanted[:, [column]]), -abs(at - 0.4)))
             for column in range(len(LABELS))
         ]
     )
@@ -200,8 +196,8 @@ def figures(model: Linear | Transformer, chosen_on: Sequence[Record], sets: Mapp
     found = {}
     for name, notes in sets.items():
         given, wanted = model.predict(notes) >= limits, right(notes)
-        labels = {label: micro_f1(given[:, [c]], wanted[:, [c]]) for c, label in enumerate(LABELS)}
-        found[name] = {"micro_f1": micro_f1(given, wanted), "labels": labels}
+        labels = {label: f1_of(given[:, [c]], wanted[:, [c]]) for c, label in enumerate(LABELS)}
+        found[name] = {"micro_f1": f1_of(given, wanted), "labels": labels}
     return rounded(found)
 
 
