@@ -5,6 +5,7 @@ What a command needs of the analyzer it imports itself, so that ``cuewise --help
 
 import json
 import os
+import subprocess
 import sys
 import textwrap
 import unicodedata
@@ -22,6 +23,7 @@ from analyzer.errors import AnalyzerError, NoteError
 from analyzer.types import Failure, Level, Note, Origin, Result, Status
 
 if TYPE_CHECKING:
+    from analyzer.engine import ModelChoice
     from analyzer.evaluate import Metrics
     from analyzer.lexicon import Source
     from analyzer.rules.rule import Example, Rule
@@ -153,6 +155,15 @@ _jobs_option = click.option(
 )
 
 
+_model_option = click.option(
+    "--model",
+    type=click.Choice(["auto", "encoder", "lexicons"]),
+    default="auto",
+    show_default=True,
+    help="What reads the notes: the encoder with the lexicons, or the lexicons alone.",
+)
+
+
 # audit
 
 
@@ -173,6 +184,7 @@ _jobs_option = click.option(
     help="Exit with 1 when a note scores less. No-shows, screenings and other contacts do not count.",
 )
 @click.option("--no-preview", is_flag=True, help="Leave out rules whose precision is not yet proven.")
+@_model_option
 @click.pass_context
 def audit(
     ctx: click.Context,
@@ -182,6 +194,7 @@ def audit(
     jobs: int,
     fail_under: float | None,
     no_preview: bool,
+    model: "ModelChoice",
 ) -> None:
     """Audit the notes in files and folders, or - for standard input.
 
@@ -207,7 +220,7 @@ def audit(
     if target is not None:
         records = _leave_out(records, target)
     results = _analyze(
-        Analyzer.load(preview=not no_preview).analyze_all,
+        Analyzer.load(preview=not no_preview, model=model).analyze_all,
         records,
         jobs=jobs,
         is_shown=target is not None or chosen not in _STREAMED or not sys.stdout.isatty(),
@@ -544,8 +557,9 @@ def _example_text(example: "Example") -> str:
     help="Write the figures as JSON too; - writes only that, to standard output.",
 )
 @_jobs_option
+@_model_option
 @click.pass_context
-def evaluate(ctx: click.Context, reference: Path, json_output: str | None, jobs: int) -> None:
+def evaluate(ctx: click.Context, reference: Path, json_output: str | None, jobs: int, model: "ModelChoice") -> None:
     """Measure the installed analyzer against a reference set.
 
     Each line of the reference holds a note (id, text) and what annotators found in it (segments, and where they judged
@@ -564,7 +578,7 @@ def evaluate(ctx: click.Context, reference: Path, json_output: str | None, jobs:
     gold = read_reference(reference)
     tally = _Tally()
     records = _name_file(read_notes([_STDIN], stdin=BytesIO(hide_annotations(reference))), str(reference))
-    results = _analyze(Analyzer.load().analyze_all, records, jobs=jobs, is_shown=True)
+    results = _analyze(Analyzer.load(model=model).analyze_all, records, jobs=jobs, is_shown=True)
     predictions = [to_record(result) for result in tally.watch(results)]
     metrics = measure(gold, predictions)
     figures = json.dumps(metrics.to_dict(), indent=1, allow_nan=False) + "\n"
@@ -600,6 +614,23 @@ def _figure_lines(metrics: "Metrics") -> Iterator[str]:
     yield f"{'icd_counts':<28} " + ", ".join(
         f"{name} {count}" for name, count in metrics.to_dict()["icd_counts"].items()
     )
+
+
+# train
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def train(ctx: click.Context, arguments: tuple[str, ...]) -> None:
+    """Rebuild the encoder from training_data/, in a checkout of Cuewise.
+
+    Needs the train extra. `cuewise train --help` lists the options.
+    """
+    if not Path("training_data", "train.py").is_file():
+        raise click.UsageError("There is no training_data/ here; run this at the top of a checkout of Cuewise.", ctx)
+    command = [sys.executable, "-m", "training_data.train", *arguments]
+    ctx.exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - our own module, the user's arguments
 
 
 if __name__ == "__main__":

@@ -9,17 +9,19 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from multiprocessing import get_context
+from typing import Literal, NamedTuple
 
 from analyzer.assertion import context
-from analyzer.errors import NoteError
+from analyzer.decisions import Decisions
+from analyzer.errors import ModelError, NoteError
 from analyzer.kind import note_kind
-from analyzer.labels import Classifier, Labeler, is_weak
+from analyzer.labels import Labeler, Model, is_weak
 from analyzer.lexicon import Lexicons, load_lexicons
-from analyzer.match import Matcher
-from analyzer.rubric import conclude, rate_dimensions, score
+from analyzer.match import Hits, Matcher
+from analyzer.rubric import conclude, note_features, rate_dimensions, score
 from analyzer.rules import RULES
 from analyzer.rules.rule import Rule
-from analyzer.segment import Segmenter
+from analyzer.segment import Segmentation, Segmenter
 from analyzer.types import (
     Evidence,
     Failure,
@@ -34,16 +36,31 @@ from analyzer.types import (
     Status,
     Versions,
 )
+from models.artifact import ArtifactError
+from models.scores import NoteScores
 
 _LOG = logging.getLogger(__name__)
 _FEW = 400  # fewer notes than this are done before other processes have started
 _CHUNK = 32  # notes a worker gets at once: large enough that sending costs little, small enough to end together
+_TOGETHER = 32  # notes that the encoder reads in one call; more gain nothing
 _WINDOW = 8  # chunks in flight for each worker
 _NOT_YET = (
     NotRun("icd10", "Code suggestion is not part of this version."),
     NotRun("billing", "Billing and record rules are not part of this version."),
 )
 _SEVERITY = list(Level)
+_NO_ENCODER = NotRun(
+    "encoder", "The encoder could not be loaded; labels, ratings and verdict rest on the lexicons alone."
+)
+ModelChoice = Literal["auto", "encoder", "lexicons"]
+
+
+class _Read(NamedTuple):
+    """A note, cut into segments, with what the lexicons found."""
+
+    note: Note
+    segmentation: Segmentation
+    hits: Hits
 
 
 class Analyzer:
@@ -56,30 +73,41 @@ class Analyzer:
         self,
         lexicons: Lexicons,
         *,
-        classifier: Classifier | None = None,
+        model: Model | None = None,
+        decisions: Decisions | None = None,
         rules: Sequence[Rule] = RULES,
         max_chars: int = 100_000,
         raises: bool = False,
+        not_run: Sequence[NotRun] = (),
     ) -> None:
         self._lexicons = lexicons
+        self._decisions = decisions or lexicons.decisions
+        self._model = model
         self._segmenter = Segmenter(lexicons)
         self._matcher = Matcher(lexicons)
-        self._labeler = Labeler(lexicons, classifier)
+        self._labeler = Labeler(lexicons, self._decisions, model)
         self._rules = tuple(rules)
         self._cited = {id: source.cited for id, source in lexicons.sources.items()}
         left_out = len(RULES) - sum(rule in RULES for rule in self._rules)
-        self._left_out = (NotRun("rules", f"{left_out} of {len(RULES)} rules were left out."),) if left_out else ()
+        rules_left_out = [NotRun("rules", f"{left_out} of {len(RULES)} rules were left out.")] if left_out else []
+        self._left_out = (*rules_left_out, *not_run)
         self._max_chars = max_chars
         self._raises = raises
-        # What a worker could not load again for itself.
-        self._is_special = classifier is not None or raises or any(rule not in RULES for rule in self._rules)
-        self._versions = Versions(
-            cuewise=_version(), lexicons=lexicons.hash, model=classifier.name if classifier else None
-        )
+        self._choice: ModelChoice | None = None  # set by load(): what a worker can load again for itself
+        self._is_special = raises or any(rule not in RULES for rule in self._rules)
+        self._versions = Versions(cuewise=_version(), lexicons=lexicons.hash, model=model.name if model else None)
 
     @classmethod
-    def load(cls, *, preview: bool = True, max_chars: int = 100_000) -> "Analyzer":
-        """Load lexicons and rules.
+    def load(
+        cls,
+        *,
+        preview: bool = True,
+        max_chars: int = 100_000,
+        model: ModelChoice = "auto",
+        threads: int | None = None,
+        raises: bool = False,
+    ) -> "Analyzer":
+        """Load lexicons, rules and the encoder.
 
         Parameters
         ----------
@@ -87,6 +115,13 @@ class Analyzer:
             Whether rules whose precision is not yet proven run too.
         max_chars : int
             The longest note that is analysed; a longer one is an error, never cut short.
+        model : {"auto", "encoder", "lexicons"}
+            With ``auto`` the lexicons decide alone where the encoder is not installed, which every report then says
+            under ``not_run``; ``encoder`` insists on it.
+        threads : int, optional
+            Threads of the encoder; as many as there are processors when not given.
+        raises : bool
+            Whether a fault of ours is raised, and not made a record of; for tests.
 
         Returns
         -------
@@ -96,9 +131,24 @@ class Analyzer:
         ------
         LexiconError
             When a lexicon is damaged.
+        ModelError
+            When the encoder's artifact is damaged, or missing although it was insisted on.
         """
         rules = [rule for rule in RULES if preview or rule.status is Status.STABLE]
-        return cls(load_lexicons(), rules=rules, max_chars=max_chars)
+        analyzer = cls._with(rules, max_chars, model, threads)
+        analyzer._choice = model
+        analyzer._raises = analyzer._is_special = raises
+        return analyzer
+
+    @classmethod
+    def _with(cls, rules: Sequence[Rule], max_chars: int, choice: ModelChoice, threads: int | None) -> "Analyzer":
+        loaded = None if choice == "lexicons" else _load_encoder(insist=choice == "encoder", threads=threads)
+        lexicons = load_lexicons()
+        if loaded is None:
+            missing = (_NO_ENCODER,) if choice == "auto" else ()
+            return cls(lexicons, rules=rules, max_chars=max_chars, not_run=missing)
+        encoder, decisions = loaded
+        return cls(lexicons, model=encoder, decisions=decisions, rules=rules, max_chars=max_chars)
 
     def analyze(self, note: Note) -> Report:
         """Analyse one note.
@@ -122,14 +172,37 @@ class Analyzer:
         >>> sorted({e.label.value for e in report.evidence})
         ['cueing', 'measure', 'progress']
         """
+        read = self._read(note)
+        return self._conclude(read, self._score([read])[0])
+
+    def _read(self, note: Note) -> _Read:
         self._check(note)
         segmentation = self._segmenter(note.text)
-        hits = self._matcher(segmentation)
-        evidence = self._labeler(segmentation, hits, context(segmentation, hits.triggers))
-        strong = len({item.segment for item in evidence if not is_weak(item)})
-        kind = note_kind(segmentation, hits.kinds, evidence_segments=strong)
-        ratings = rate_dimensions(evidence, self._lexicons.weights, self._lexicons.settings["strength"])
-        verdict, probability = conclude(ratings, evidence, self._lexicons.settings["verdict"])
+        return _Read(note, segmentation, self._matcher(segmentation))
+
+    def _score(self, reads: Sequence[_Read]) -> Sequence[NoteScores | None]:
+        """Ask the encoder about all segments of some notes at once."""
+        if self._model is None:
+            return [None] * len(reads)
+        texts = [[read.note.text[s.start : s.end] for s in read.segmentation.segments] for read in reads]
+        return self._model.score(texts)
+
+    def _conclude(self, read: _Read, scores: NoteScores | None) -> Report:
+        note, segmentation, hits = read
+        evidence = self._labeler(segmentation, hits, context(segmentation, hits.triggers), scores)
+        note_logits: dict[str, float] = {}
+        if self._model is not None and scores is not None:
+            note_logits = dict(zip(self._model.note_outputs, map(float, scores.note), strict=True))
+        kind = note_kind(
+            segmentation,
+            hits.kinds,
+            evidence_segments=len({item.segment for item in evidence if not is_weak(item)}),
+            note_logits=note_logits,
+            lexicon_weight=self._decisions.lexicon_kind,
+        )
+        features = note_features(evidence, note_logits)
+        ratings = rate_dimensions(evidence, features, self._lexicons.weights, self._decisions)
+        concluded = conclude(ratings, features, self._decisions)
         reading = Reading(
             note=note,
             kind=kind,
@@ -137,23 +210,26 @@ class Analyzer:
             evidence=evidence,
             ratings=ratings,
             score=score(ratings),
-            verdict=verdict,
-            unskilled_probability=probability,
+            verdict=concluded.verdict,
+            unskilled_probability=concluded.unskilled_probability,
             labels=_labels_by_segment(evidence, len(segmentation.segments)),
         )
         findings, not_run = self._findings(reading)
         return Report(
             note=note,
             kind=kind,
-            verdict=verdict,
+            verdict=concluded.verdict,
             score=reading.score,
-            unskilled_probability=probability,
+            unskilled_probability=concluded.unskilled_probability,
             ratings=ratings,
             segments=segmentation.segments,
             evidence=evidence,
             findings=findings,
             versions=self._versions,
             not_run=(*_NOT_YET, *self._left_out, *not_run),
+            verdict_probability=concluded.probability,
+            is_verdict_unclear=concluded.is_unclear,
+            unclear_wrong=self._decisions.unclear_wrong if concluded.is_unclear else None,
         )
 
     def analyze_all(self, records: Iterable[Note | Failure], *, jobs: int = 1) -> Iterator[Result]:
@@ -174,33 +250,53 @@ class Analyzer:
         Raises
         ------
         ValueError
-            For several processes with a classifier or rules that were passed in.
+            For several processes with a model or rules that were passed in.
         """
-        if jobs > 1 and self._is_special:
+        if jobs > 1 and (self._is_special or (self._model is not None and self._choice is None)):
             raise ValueError("workers load the shipped parts; an analyzer with parts of its own works in one process")
         source = iter(records)
         few = list(islice(source, _FEW)) if jobs > 1 else []
         if len(few) < _FEW:
-            for record in chain(few, source):
-                yield self._result(record)
+            remaining = chain(few, source)
+            while together := list(islice(remaining, _TOGETHER if self._model else 1)):
+                yield from self._results(together)
             return
         codes = [rule.code for rule in self._rules]
-        yield from _in_processes(chain(few, source), jobs, self._max_chars, codes)
+        yield from _in_processes(chain(few, source), jobs, (codes, self._max_chars, self._choice or "lexicons"))
 
-    def _result(self, record: Note | Failure) -> Result:
-        if isinstance(record, Failure):
-            return record
+    def _results(self, records: Sequence[Note | Failure]) -> list[Result]:
+        """Analyse some notes together; what goes wrong with one is its own result."""
+        results: dict[int, Result] = {}
+        reads: dict[int, _Read] = {}
+        for at, record in enumerate(records):
+            if isinstance(record, Failure):
+                results[at] = record
+                continue
+            try:
+                reads[at] = self._read(record)
+            except Exception as error:
+                results[at] = self._failure(record, error)
         try:
-            return self.analyze(record)
-        except NoteError as error:
-            return Failure(error.code, error.message, record.id, error.field, record.origin, record.extra)
-        except Exception as error:  # a fault of ours must not end a run of thousands; it is a record of its own
-            if self._raises:
-                raise
-            _LOG.error("note at %s could not be analysed: %s", record.origin, type(error).__name__)
-            return Failure(
-                "internal", "Cuewise failed on this note; please report this.", record.id, None, record.origin
-            )
+            scores = dict(zip(reads, self._score(list(reads.values())), strict=True))
+        except Exception as error:
+            if len(reads) > 1:  # one of them is at fault: find out which
+                return [result for record in records for result in self._results([record])]
+            return [self._failure(read.note, error) for read in reads.values()]
+        for at, read in reads.items():
+            try:
+                results[at] = self._conclude(read, scores[at])
+            except Exception as error:
+                results[at] = self._failure(read.note, error)
+        return [results[at] for at in range(len(records))]
+
+    def _failure(self, note: Note, error: Exception) -> Failure:
+        """Make a record of an exception: the caller's, or a fault of ours that must not end a run of thousands."""
+        if isinstance(error, NoteError):
+            return Failure(error.code, error.message, note.id, error.field, note.origin, note.extra)
+        if self._raises:
+            raise error
+        _LOG.error("note at %s could not be analysed: %s", note.origin, type(error).__name__)
+        return Failure("internal", "Cuewise failed on this note; please report this.", note.id, None, note.origin)
 
     def _check(self, note: Note) -> None:
         if not isinstance(note.text, str) or not _is_text(note.text):
@@ -252,25 +348,44 @@ def _version() -> str:
         return "0+unknown"
 
 
+def _load_encoder(*, insist: bool, threads: int | None) -> tuple[Model, Decisions] | None:
+    """Load the encoder and its decisions; None where it is not installed and that is allowed."""
+    try:
+        from models.encoder import Encoder  # here, since what it imports may be missing on a small machine
+    except ImportError as error:
+        if insist:
+            raise ModelError(f"the encoder needs a package that is not installed: {error.name}") from error
+        return None
+    try:
+        encoder = Encoder.load(threads=threads)
+        return encoder, Decisions.of(encoder.decisions)
+    except ArtifactError as error:
+        if not insist and not Encoder.is_installed():
+            return None
+        raise ModelError(str(error)) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"the encoder's decisions are not complete: {error}") from error
+
+
+_Setup = tuple[Sequence[str], int, ModelChoice]  # rules, longest note, model: what a worker loads for itself
 _WORKER: list[Analyzer] = []  # a spawned worker's analyzer, loaded once
 
 
-def _load_worker(max_chars: int, codes: Sequence[str]) -> None:
+def _load_worker(setup: _Setup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone answers Ctrl-C
+    codes, max_chars, choice = setup
     rules = [rule for rule in RULES if rule.code in codes]
-    _WORKER.append(Analyzer(load_lexicons(), rules=rules, max_chars=max_chars))
+    _WORKER.append(Analyzer._with(rules, max_chars, choice, 1))
 
 
 def _work(records: Sequence[Note | Failure]) -> list[Result]:
-    return [_WORKER[0]._result(record) for record in records]
+    return _WORKER[0]._results(records)
 
 
-def _in_processes(
-    records: Iterable[Note | Failure], jobs: int, max_chars: int, codes: Sequence[str]
-) -> Iterator[Result]:
+def _in_processes(records: Iterable[Note | Failure], jobs: int, setup: _Setup) -> Iterator[Result]:
     source = iter(records)
     with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=_load_worker, initargs=(max_chars, codes)
+        jobs, mp_context=get_context("spawn"), initializer=_load_worker, initargs=(setup,)
     ) as pool:
         pending: deque[Future[list[Result]]] = deque()
 

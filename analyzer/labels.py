@@ -1,10 +1,13 @@
-"""Evidence and weak-documentation labels of each segment, merged from lexicon signals and a classifier's probabilities.
+"""Evidence and weak-documentation labels of each segment, from lexicon signals and, where it runs, the encoder.
 
-The logic is additive and open: every signal in a segment adds its points for a label (``points.csv``, fitted on our
-own labelled notes), the sum through the logistic function is the label's probability, and the label is given at its
-threshold. A trained model joins at :class:`Labeler`: its calibrated probability then decides, and signals supply words.
+The logic is additive and open. Every signal in a segment adds its points for a label (``points.csv``, fitted on our
+own labelled notes); the encoder gives each segment a logit that is the mean of its tokens' logits. Both are weighed by
+a few fitted coefficients (:mod:`analyzer.decisions`) into one calibrated probability, and the label is given at its
+threshold. The words shown are a lexicon row's where one speaks of this very label, else the tokens that carried the
+encoder's logit.
 """
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,26 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.assertion import Context
+from analyzer.decisions import Decisions
 from analyzer.lexicon import Lexicons
 from analyzer.match import Hits
 from analyzer.segment import Segmentation
 from analyzer.signals import Span, segment_signals
 from analyzer.types import WEAK_LABELS, Evidence, Label, Segment
+from models.scores import NoteScores
 
 _LABELS = tuple(Label)
 _T = TypeVar("_T")
 _TYPED = {"cue": Label.CUEING, "measure": Label.MEASURE, "technique": Label.INTERVENTION, "comparison": Label.PROGRESS}
 
 
-class Classifier(Protocol):
-    """A trained model at the seam: the segments of one note in, calibrated probabilities out."""
+class Model(Protocol):
+    """A trained model at the seam: the segments of notes in, scores out."""
 
     name: str
     labels: tuple[str, ...]
-    thresholds: Mapping[str, float]
+    note_outputs: tuple[str, ...]
 
-    def predict(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
-        """Return probabilities of shape (n_texts, n_labels), columns in the order of ``labels``."""
+    def score(self, notes: Sequence[Sequence[str]]) -> Sequence[NoteScores]:
+        """Score every segment of every note."""
 
 
 class _Carrier(NamedTuple):
@@ -46,9 +51,9 @@ class _Carrier(NamedTuple):
 
 
 class Labeler:
-    """Adds up points; made once from the lexicons, shared by all notes."""
+    """Decides labels; made once from lexicons and decisions, shared by all notes."""
 
-    def __init__(self, lexicons: Lexicons, classifier: Classifier | None = None) -> None:
+    def __init__(self, lexicons: Lexicons, decisions: Decisions, model: Model | None = None) -> None:
         self._rows = {signal: at for at, signal in enumerate(sorted({row.signal for row in lexicons.points}))}
         self._points = np.zeros((len(self._rows), len(_LABELS)))
         self._carriers: dict[Label, dict[str, _Carrier]] = defaultdict(dict)
@@ -61,12 +66,19 @@ class Labeler:
                 rank = 0 if home.get(name) is not row.label else 2 if name in _TYPED else 1
                 self._carriers[row.label][row.signal] = _Carrier(rank, row.points, name)
         self._start = np.array([lexicons.intercepts[label] for label in _LABELS])
-        self._thresholds = np.array([lexicons.thresholds[label] for label in _LABELS])
+        chosen = [decisions.labels[label] for label in _LABELS]
+        self._intercepts, self._by_lexicon, self._by_encoder, self._thresholds, self._unclear_below = (
+            np.array([getattr(decision, name) for decision in chosen])
+            for name in ("intercept", "lexicon", "encoder", "threshold", "unclear_below")
+        )
         self._seen_from_neighbours = frozenset(lexicons.settings["signals"]["seen_from_neighbours"])
         self._plain_words = lexicons.words
-        self._classifier = classifier
+        self._source = f"model:{model.name}" if model else None
+        self._columns = [model.labels.index(label) for label in _LABELS] if model else []
 
-    def __call__(self, segmentation: Segmentation, hits: Hits, context: Context) -> tuple[Evidence, ...]:
+    def __call__(
+        self, segmentation: Segmentation, hits: Hits, context: Context, scores: NoteScores | None = None
+    ) -> tuple[Evidence, ...]:
         """Label every segment of a note.
 
         Parameters
@@ -76,11 +88,13 @@ class Labeler:
             What the lexicons found.
         context : Context
             How spans are asserted.
+        scores : NoteScores, optional
+            What the encoder says of the note; the lexicons decide alone without it.
 
         Returns
         -------
         tuple of Evidence
-            In the order of the text; each names the lexicon row, or the model, that carried it most.
+            In the order of the text; each names the lexicon row, or the model, that its words come from.
         """
         signals = segment_signals(
             segmentation,
@@ -89,23 +103,35 @@ class Labeler:
             plain_words=self._plain_words,
             seen_from_neighbours=self._seen_from_neighbours,
         )
-        if self._classifier is None:
-            source, probabilities, thresholds = None, self.probabilities(signals), self._thresholds
-        else:
-            source = f"model:{self._classifier.name}"
-            probabilities, thresholds = _modelled(self._classifier, segmentation)
+        sums = self.sums(signals)
+        logits = np.zeros_like(sums) if scores is None else scores.segments[:, self._columns]
+        fused = _logistic(self._intercepts + self._by_lexicon * sums + self._by_encoder * logits)
         found: list[Evidence] = []
-        for segment, own, row in zip(segmentation.segments, signals, probabilities, strict=True):
+        for segment, own, row in zip(segmentation.segments, signals, fused, strict=True):
             if segment.is_unticked:
                 continue  # an unticked box is not evidence
-            given = {_LABELS[column]: float(row[column]) for column in np.flatnonzero(row >= thresholds)}
+            given = {_LABELS[column]: column for column in np.flatnonzero(row >= self._thresholds)}
             if Label.DRILL in given and given.keys() & SKILLED:
                 del given[Label.DRILL]  # "A segment with a skilled element is never drill" (annotation guide 2)
-            for label, probability in given.items():
-                found.append(self._evidence(segmentation.folded, segment, label, probability, own, source))
+            for label, column in given.items():
+                probability = float(row[column])
+                shown = self._shown(segmentation, segment, label, own, scores)
+                by_model = None if scores is None else round(float(_logistic(logits[segment.index, column])), 4)
+                found.append(
+                    Evidence(
+                        label,
+                        segment.index,
+                        *shown.span,
+                        shown.source,
+                        probability=round(probability, 4),
+                        lexicon_probability=round(float(_logistic(sums[segment.index, column])), 4),
+                        model_probability=by_model,
+                        is_unclear=probability < float(self._unclear_below[column]),
+                    )
+                )
         return _with_attributes(found, hits)
 
-    def probabilities(self, signals: Sequence[Iterable[str]]) -> NDArray[np.float64]:
+    def sums(self, signals: Sequence[Iterable[str]]) -> NDArray[np.float64]:
         """Add up the points of each segment's signals.
 
         Parameters
@@ -116,48 +142,74 @@ class Labeler:
         Returns
         -------
         ndarray of shape (n_segments, n_labels)
-            Calibrated probabilities, columns in the order of :class:`~analyzer.types.Label`.
+            Log-odds by the lexicons alone, columns in the order of :class:`~analyzer.types.Label`.
         """
         sums = np.empty((len(signals), len(_LABELS)))
         for at, own in enumerate(signals):
             rows = [self._rows[signal] for signal in own if signal in self._rows]
             sums[at] = self._points[rows].sum(axis=0)
-        result: NDArray[np.float64] = 1 / (1 + np.exp(-(sums + self._start)))
-        return result
+        return np.asarray(sums + self._start)
 
-    def _evidence(
+    def _shown(
         self,
-        folded: str,
+        segmentation: Segmentation,
         segment: Segment,
         label: Label,
-        probability: float,
         own: Mapping[str, Span],
-        model: str | None,
-    ) -> Evidence:
-        """Point at the words that carried the label, and name the row that they match."""
+        scores: NoteScores | None,
+    ) -> "_Shown":
+        """Point at the words that carried the label, and name the row that they match or the model that read them."""
         known = self._carriers[label]
         carriers = [(known[signal], span) for signal, span in own.items() if span is not None and signal in known]
         carrier = _best(carriers)
+        if self._source and scores is not None and (carrier is None or carrier.rank == 0):
+            column = self._columns[_LABELS.index(label)]
+            start, end = _heaviest(scores.tokens[segment.index][:, column], scores.offsets[segment.index])
+            return _Shown((segment.start + start, segment.start + end), self._source)
         if carrier is None:  # carried by plain words, place and shape together: the whole segment speaks
-            row, start, end = "points", segment.body_start, segment.end
-        else:
-            row, (start, end) = carrier
-            if row not in _TYPED and end - start < _SHORT:
-                start, end = _clause(folded, segment, start, end)
-        if start >= end:
-            start = segment.start
-        return Evidence(label, segment.index, start, end, model or f"lexicon:{row}", probability=round(probability, 4))
+            start, end = segment.body_start, segment.end
+            return _Shown((start if start < end else segment.start, end), "lexicon:points")
+        start, end = carrier.span
+        if carrier.row not in _TYPED and end - start < _SHORT:
+            start, end = _clause(segmentation.folded, segment, start, end)
+        return _Shown((start if start < end else segment.start, end), f"lexicon:{carrier.row}")
 
 
-def _modelled(classifier: Classifier, segmentation: Segmentation) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Ask a classifier; its probabilities and thresholds, columns in the order of the labels."""
-    texts = [segmentation.text[segment.start : segment.end] for segment in segmentation.segments]
-    columns = [classifier.labels.index(label) for label in _LABELS]
-    predicted = np.asarray(classifier.predict(texts), dtype=float).reshape(len(texts), len(classifier.labels))
-    return predicted[:, columns], np.array([classifier.thresholds[label] for label in _LABELS])
+def _logistic(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(values, -50, 50)))
+    return result
 
 
-def _best(carriers: Sequence[tuple[_Carrier, tuple[int, int]]]) -> tuple[str, tuple[int, int]] | None:
+class _Shown(NamedTuple):
+    """The words that are shown for a label, as offsets in the note, and where they come from."""
+
+    span: tuple[int, int]
+    source: str
+
+
+def _heaviest(logits: NDArray[np.float32], offsets: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The run of tokens that lies most above the segment's mean logit; offsets in the segment."""
+    rest = logits - float(np.mean(logits)) + _SLACK * float(np.std(logits))
+    best, total, start, span = -math.inf, 0.0, 0, (0, len(logits))
+    for at, value in enumerate(rest):
+        if total <= 0:
+            total, start = 0.0, at
+        total += float(value)
+        if total > best:
+            best, span = total, (start, at + 1)
+    return offsets[span[0]][0], offsets[span[1] - 1][1]
+
+
+_SLACK = 0.25  # standard deviations below the mean that still belong to the run: words, not crumbs
+
+
+class _Best(NamedTuple):
+    rank: int
+    row: str
+    span: tuple[int, int]
+
+
+def _best(carriers: Sequence[tuple[_Carrier, tuple[int, int]]]) -> _Best | None:
     """Choose the row that explains best, and of those with enough points the one that shows most words."""
     if not carriers:
         return None
@@ -167,7 +219,7 @@ def _best(carriers: Sequence[tuple[_Carrier, tuple[int, int]]]) -> tuple[str, tu
         (pair for pair in carriers if pair[0].rank == top and pair[0].points >= enough),
         key=lambda pair: (pair[1][1] - pair[1][0], pair[0].points, -pair[1][0]),
     )
-    return carrier.row, span
+    return _Best(carrier.rank, carrier.row, span)
 
 
 _ENOUGH = 0.4  # of the most points

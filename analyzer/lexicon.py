@@ -17,6 +17,7 @@ from typing import Any
 
 import re2
 
+from analyzer.decisions import Decisions
 from analyzer.errors import LexiconError
 from analyzer.types import Assertion, CueChange, CueLevel, Dimension, Kind, Label, Section
 
@@ -145,12 +146,19 @@ class Lexicons:
     words: frozenset[str]
     points: tuple[Points, ...]
     intercepts: Mapping[Label, float]
-    thresholds: Mapping[Label, float]
+    decisions: Decisions
     classes: Mapping[str, str]
     weights: Mapping[Dimension, float]
     settings: Mapping[str, Any]
     sources: Mapping[str, Source]
     hash: str
+
+
+def _decisions(settings: Mapping[str, Any]) -> Decisions:
+    try:
+        return Decisions.of(settings)
+    except (KeyError, TypeError, ValueError) as error:
+        raise LexiconError(f"lexicons/points.toml: {type(error).__name__}: {error}") from error
 
 
 def _fail(file: str, line: int, message: str) -> LexiconError:
@@ -412,7 +420,7 @@ def load_lexicons() -> Lexicons:
         words=_words(),
         points=_points(),
         intercepts={Label(name): float(value) for name, value in settings["intercepts"].items()},
-        thresholds={Label(name): float(value) for name, value in settings["thresholds"].items()},
+        decisions=_decisions(settings),
         classes=classes,
         weights={Dimension(name): float(weight) for name, weight in settings["weights"].items()},
         settings=settings,

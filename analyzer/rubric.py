@@ -1,28 +1,27 @@
-"""Dimension ratings, score and verdict, from the labels (annotation guide 4).
+"""Dimension ratings, score and verdict, from labels and what the encoder says of the note (annotation guide 4).
 
-A dimension is rated by the strength of its evidence: the sum of the probabilities of the segments that carry its
-label, those that are boilerplate counting for the lower rating only. The limits of strength, and the two logistic
-functions behind the verdict, are fitted on our own labelled notes and stand in ``points.toml``.
+Each decision is a logistic function of named features (:mod:`analyzer.decisions`): how strong the evidence of each
+label is, and, where the encoder ran, its logits for the note. The score is the sum of its rubric, whatever decided it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import NamedTuple
 
+from analyzer.decisions import Decisions, logistic
 from analyzer.types import WEAK_LABELS, Dimension, Evidence, Label, Rating, Verdict
 
-BY_STRENGTH = {
-    Dimension.INTERVENTION: Label.INTERVENTION,
-    Dimension.CUEING: Label.CUEING,
-    Dimension.RESPONSE: Label.RESPONSE,
-    Dimension.CLINICAL_REASONING: Label.REASONING,
-    Dimension.PLAN: Label.PLAN,
-}
-BY_BOTH = {
+LABELS_OF = {
+    Dimension.INTERVENTION: (Label.INTERVENTION,),
+    Dimension.CUEING: (Label.CUEING,),
+    Dimension.RESPONSE: (Label.RESPONSE,),
     Dimension.MEASURABLE_PROGRESS: (Label.MEASURE, Label.PROGRESS),
+    Dimension.CLINICAL_REASONING: (Label.REASONING,),
     Dimension.GOAL_FUNCTION: (Label.GOAL, Label.FUNCTION),
+    Dimension.PLAN: (Label.PLAN,),
 }
-ENOUGH = 3.0  # segments of one label after which more of them say nothing about the verdict
+ENOUGH = 3.0  # segments of one label after which more of them say nothing more
+_FAINT = 0.05  # strength of a label that is not there, so that its logarithm is finite
 
 
 def strengths(evidence: Sequence[Evidence]) -> dict[Label, tuple[float, float]]:
@@ -43,43 +42,57 @@ def strengths(evidence: Sequence[Evidence]) -> dict[Label, tuple[float, float]]:
     return {label: (every, specific) for label, (every, specific) in sums.items()}
 
 
+def note_features(evidence: Sequence[Evidence], note_logits: Mapping[str, float]) -> dict[str, float]:
+    """Return what ratings and verdict may rest on.
+
+    Parameters
+    ----------
+    evidence : sequence of Evidence
+    note_logits : mapping of str to float
+        What the encoder says of the whole note, by output; empty where it did not run.
+
+    Returns
+    -------
+    dict of str to float
+        ``every/LABEL`` and ``specific/LABEL``, the logarithm of a label's strength in all segments and in those that
+        are not boilerplate, which counts up to ``ENOUGH``; ``weak_share``; and ``note/OUTPUT``.
+    """
+    features = {"weak_share": weak_share(evidence)}
+    for label, (every, specific) in strengths(evidence).items():
+        features[f"every/{label}"] = math.log(_FAINT + min(ENOUGH, every))
+        features[f"specific/{label}"] = math.log(_FAINT + min(ENOUGH, specific))
+    return features | {f"note/{output}": value for output, value in note_logits.items()}
+
+
 def rate_dimensions(
-    evidence: Sequence[Evidence], weights: Mapping[Dimension, float], limits: Mapping[str, Any]
+    evidence: Sequence[Evidence],
+    features: Mapping[str, float],
+    weights: Mapping[Dimension, float],
+    decisions: Decisions,
 ) -> tuple[Rating, ...]:
     """Rate the seven dimensions of the rubric.
 
     Parameters
     ----------
     evidence : sequence of Evidence
+    features : mapping of str to float
+        Those of :func:`note_features`.
     weights : mapping of Dimension to float
         Summing to 100.
-    limits : mapping
-        The strength from which a dimension is rated 1 and 2, or each of its two labels counts; ``[strength]`` of
-        ``points.toml``.
+    decisions : Decisions
 
     Returns
     -------
     tuple of Rating
-        One a dimension, in the order of the guide; each names the segments it rests on.
+        One a dimension, in the order of the guide; each names the segments it rests on, and a dimension without any
+        evidence is rated 0.
     """
-    strength = strengths(evidence)
     ratings = []
     for dimension in Dimension:
-        labels = BY_BOTH.get(dimension) or (BY_STRENGTH[dimension],)
-        if dimension in BY_BOTH:
-            rating = sum(strength[label][0] >= limits[label][0] for label in labels)
-        else:
-            every, specific = strength[labels[0]]
-            one, two = limits[labels[0]]
-            rating = 2 if specific >= two else 1 if every >= one else 0
-        ratings.append(
-            Rating(
-                dimension=dimension,
-                rating=rating,
-                weight=weights[dimension],
-                segments=tuple(sorted({item.segment for item in evidence if item.label in labels})) if rating else (),
-            )
-        )
+        segments = tuple(sorted({item.segment for item in evidence if item.label in LABELS_OF[dimension]}))
+        one, two = (logistic(coefficients, features) >= 0.5 for coefficients in decisions.ratings[dimension])
+        rating = 0 if not segments else 2 if one and two else 1 if one else 0
+        ratings.append(Rating(dimension, rating, weights[dimension], segments if rating else ()))
     return tuple(ratings)
 
 
@@ -95,65 +108,60 @@ def weak_share(evidence: Sequence[Evidence]) -> float:
     return len(weak) / len(weak | strong) if weak or strong else 1.0
 
 
-def conclude(
-    ratings: Sequence[Rating], evidence: Sequence[Evidence], settings: Mapping[str, Any]
-) -> tuple[Verdict, float]:
-    """Conclude verdict and probability of ``unskilled``.
+def verdict_features(ratings: Sequence[Rating], features: Mapping[str, float]) -> dict[str, float]:
+    """Add to the features of a note what its ratings say: ``score`` / 100 and ``rating/measurable_progress``."""
+    measured = float(_rating(ratings, Dimension.MEASURABLE_PROGRESS))
+    return {**features, "score": score(ratings) / 100, "rating/measurable_progress": measured}
+
+
+class Conclusion(NamedTuple):
+    """What a note comes to.
+
+    Parameters
+    ----------
+    verdict : Verdict
+    probability : float
+        Of this verdict.
+    unskilled_probability : float
+        Calibrated on labelled notes of our own that nothing else was fitted on.
+    is_unclear : bool
+        Whether the margin is so thin that a person should look.
+    """
+
+    verdict: Verdict
+    probability: float
+    unskilled_probability: float
+    is_unclear: bool
+
+
+def conclude(ratings: Sequence[Rating], features: Mapping[str, float], decisions: Decisions) -> Conclusion:
+    """Conclude the verdict.
 
     Parameters
     ----------
     ratings : sequence of Rating
-    evidence : sequence of Evidence
-    settings : mapping
-        ``[verdict]`` of ``points.toml``: coefficients of the two logistic functions, by the name of their feature.
+    features : mapping of str to float
+        Those of :func:`note_features`.
+    decisions : Decisions
 
     Returns
     -------
-    verdict : Verdict
-    unskilled_probability : float
-        Calibrated on labelled notes of our own that the points were not fitted on.
+    Conclusion
     """
-    features = verdict_features(ratings, evidence)
-    unskilled = _logistic(settings["unskilled"], features)
-    skilled = _logistic(settings["skilled"], features)
+    known = verdict_features(ratings, features)
+    unskilled, skilled = logistic(decisions.unskilled, known), logistic(decisions.skilled, known)
     if unskilled >= 0.5 and unskilled >= skilled:
-        verdict = Verdict.UNSKILLED
-    elif skilled >= 0.5 and score(ratings) >= settings["least_skilled_score"] and _is_measured(ratings):
-        verdict = Verdict.SKILLED
+        verdict, probability = Verdict.UNSKILLED, unskilled
+    elif skilled >= 0.5 and score(ratings) >= decisions.least_skilled_score and _is_measured(ratings):
+        verdict, probability = Verdict.SKILLED, skilled
     else:
-        verdict = Verdict.AT_RISK
-    return verdict, round(unskilled, 4)
-
-
-def verdict_features(ratings: Sequence[Rating], evidence: Sequence[Evidence]) -> dict[str, float]:
-    """Return what the verdict rests on.
-
-    Returns
-    -------
-    dict of str to float
-        ``score`` / 100, ``weak_share``, the rating of ``measurable_progress``, and the strength of each label in
-        segments that are not boilerplate, which counts up to ``ENOUGH``.
-    """
-    return {
-        "score": score(ratings) / 100,
-        "weak_share": weak_share(evidence),
-        "measurable_progress": float(_rating(ratings, Dimension.MEASURABLE_PROGRESS)),
-        **{
-            label: min(ENOUGH, specific)
-            for label, (_, specific) in strengths(evidence).items()
-            if label is not Label.GENERIC
-        },
-    }
+        verdict, probability = Verdict.AT_RISK, 1 - max(unskilled, skilled)
+    return Conclusion(verdict, round(probability, 4), round(unskilled, 4), probability < decisions.unclear_verdict)
 
 
 def _is_measured(ratings: Sequence[Rating]) -> bool:
     """Whether there is data or a comparison: "strong skill without any number is at_risk" (annotation guide 5)."""
     return _rating(ratings, Dimension.MEASURABLE_PROGRESS) > 0
-
-
-def _logistic(coefficients: Mapping[str, float], features: Mapping[str, float]) -> float:
-    total = coefficients["intercept"] + sum(coefficients[name] * value for name, value in features.items())
-    return 1 / (1 + math.exp(-total))
 
 
 def _rating(ratings: Sequence[Rating], dimension: Dimension) -> int:

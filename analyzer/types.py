@@ -312,6 +312,10 @@ class Evidence:
         ``lexicon:FILE/ROW`` or ``model:NAME``, or ``logic:REASON`` where the label follows from others.
     probability : float, optional
         Calibrated probability; None where nothing calibrated exists for it.
+    lexicon_probability, model_probability : float, optional
+        What the label rests on: its probability by the lexicons alone and by the encoder alone, not calibrated.
+    is_unclear : bool
+        The margin is so thin that a person should look.
     """
 
     label: Label
@@ -325,6 +329,9 @@ class Evidence:
     techniques: tuple[Technique, ...] = ()
     comparison: Comparison | None = None
     goal: str | None = None
+    lexicon_probability: float | None = None
+    model_probability: float | None = None
+    is_unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,7 +426,11 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything Cuewise says of one note. ``evidence`` is ordered by position, ``findings`` worst first."""
+    """Everything Cuewise says of one note. ``evidence`` is ordered by position, ``findings`` worst first.
+
+    ``is_verdict_unclear`` says that the margin of the verdict is thin and a person should look; ``unclear_wrong`` is
+    then the share of verdicts so marked that annotators did not give, measured on validation notes.
+    """
 
     note: Note
     kind: Kind
@@ -433,6 +444,9 @@ class Report:
     versions: Versions
     icd10: tuple[CodeSuggestion, ...] = ()
     not_run: tuple[NotRun, ...] = field(default=())
+    verdict_probability: float | None = None
+    is_verdict_unclear: bool = False
+    unclear_wrong: float | None = None
 
     @property
     def is_judged(self) -> bool:

@@ -295,9 +295,34 @@ def test_option_of_a_later_version_is_refused(notes, option):
     assert f"No such option '{option}'" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["sweep", "serve", "icd", "train"])
+@pytest.mark.parametrize("command", ["sweep", "serve", "icd"])
 def test_command_of_a_later_version_is_refused(command):
     assert run(command).exit_code == 2
+
+
+def test_training_outside_of_a_checkout_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run("train")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "at the top of a checkout" in result.stderr
+
+
+def test_training_hands_its_options_through(monkeypatch):
+    called = []
+
+    class Done:
+        returncode = 5
+
+    monkeypatch.setattr("subprocess.run", lambda command, check: called.append(command[1:]) or Done)
+    monkeypatch.chdir(Path(report.__file__).parents[2])
+    assert run("train", "--device", "cuda", "--help").exit_code == 5
+    assert called == [["-m", "training_data.train", "--device", "cuda", "--help"]]
+
+
+@pytest.mark.parametrize(("model", "expected"), [("encoder", "encoder-1"), ("lexicons", None)])
+def test_model_that_reads_is_chosen(notes, model, expected):
+    result = run("audit", notes / "drill.txt", "--format", "jsonl", "--model", model)
+    assert [record["versions"]["model"] for record in records_of(result.stdout)] == [expected]
 
 
 def test_path_that_is_missing_among_others_is_a_failure_in_its_place(notes):
@@ -630,7 +655,13 @@ def test_version_is_that_of_the_distribution():
 def test_help_lists_the_commands():
     result = run("--help")
     commands = result.stdout.split("Commands:")[1]
-    assert [line.split()[0] for line in commands.strip().splitlines()] == ["audit", "evaluate", "explain", "rules"]
+    assert [line.split()[0] for line in commands.strip().splitlines()] == [
+        "audit",
+        "evaluate",
+        "explain",
+        "rules",
+        "train",
+    ]
 
 
 def test_commands_load_the_analyzer_themselves_so_that_help_does_not_wait():

@@ -3,10 +3,11 @@ import logging
 import pytest
 
 from analyzer import Analyzer, Note
-from analyzer.errors import NoteError
+from analyzer.errors import ModelError, NoteError
 from analyzer.lexicon import load_lexicons
 from analyzer.rules.rule import Rule
 from analyzer.types import Failure, Level, NotRun, Status
+from models.artifact import ArtifactError
 
 TEXT = "STG 1: named 12/20 with min phonemic cues, up from 8/20 Tuesday. Next: verbs."
 
@@ -35,7 +36,7 @@ def test_report_says_what_did_not_run(analyzer):
 
 def test_report_carries_the_versions_it_was_made_with(analyzer):
     versions = analyzer.analyze(Note(TEXT)).versions
-    assert (versions.lexicons, versions.model) == (load_lexicons().hash, None)
+    assert (versions.lexicons, versions.model) == (load_lexicons().hash, "encoder-1")
 
 
 def _broken(reading):
@@ -114,3 +115,58 @@ def test_processes_give_the_same_reports_as_one(analyzer):
 def test_preview_rules_can_be_left_out():
     report = Analyzer.load(preview=False).analyze(Note("Practiced naming. Tolerated well. Continue POC."))
     assert {finding.status for finding in report.findings} <= {Status.STABLE}
+
+
+def test_lexicons_decide_alone_where_the_encoder_is_not_installed(monkeypatch, tmp_path):
+    monkeypatch.setattr("models.encoder.Encoder.load", _absent)
+    monkeypatch.setattr("models.encoder.Encoder.is_installed", lambda: False)
+    report = Analyzer.load().analyze(Note(TEXT))
+    assert report.versions.model is None
+    assert "encoder" in {item.check for item in report.not_run}
+    assert {item.model_probability for item in report.evidence} == {None}
+
+
+def test_damaged_encoder_is_an_error_and_no_silent_fallback(monkeypatch):
+    monkeypatch.setattr("models.encoder.Encoder.load", _absent)
+    with pytest.raises(ModelError, match=r"encoder/encoder\.onnx: missing"):
+        Analyzer.load()
+
+
+def test_encoder_that_is_insisted_on_must_be_there(monkeypatch):
+    monkeypatch.setattr("models.encoder.Encoder.load", _absent)
+    monkeypatch.setattr("models.encoder.Encoder.is_installed", lambda: False)
+    with pytest.raises(ModelError):
+        Analyzer.load(model="encoder")
+
+
+def _absent(**_):
+    raise ArtifactError("encoder/encoder.onnx: missing")
+
+
+def test_lexicons_alone_say_nothing_of_a_missing_encoder():
+    report = Analyzer.load(model="lexicons").analyze(Note(TEXT))
+    assert (report.versions.model, {item.check for item in report.not_run}) == (None, {"icd10", "billing"})
+
+
+def test_notes_are_the_same_alone_and_together(analyzer):
+    notes = [Note(f"{TEXT} Visit {number}.", id=str(number)) for number in range(5)]
+    alone = [analyzer.analyze(note) for note in notes]
+    assert list(analyzer.analyze_all(notes)) == alone
+
+
+def test_note_that_the_encoder_fails_on_is_a_record_of_its_own(monkeypatch):
+    analyzer = Analyzer.load(model="encoder")
+    score = analyzer._model.score
+
+    def fails(notes):
+        if any("boom" in text for texts in notes for text in texts):
+            raise RuntimeError
+        return score(notes)
+
+    monkeypatch.setattr(analyzer._model, "score", fails)
+    results = list(analyzer.analyze_all([Note(TEXT, id="a"), Note("boom", id="b"), Note(TEXT, id="c")]))
+    assert [result.code if isinstance(result, Failure) else result.note.id for result in results] == [
+        "a",
+        "internal",
+        "c",
+    ]

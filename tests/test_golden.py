@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from analyzer.readers import read_notes
 from analyzer.report.record import to_record
 
 GOLDEN = Path(__file__).parent / "golden"
+ABOUT = 0.03
 
 
 def _lines(records):
@@ -25,4 +28,16 @@ def test_reports_of_the_example_notes_are_as_recorded(analyzer, examples, reques
             path.unlink()
         for name, text in texts.items():
             (GOLDEN / name).write_text(text, encoding="utf-8")
-    assert {path.name: path.read_text(encoding="utf-8") for path in GOLDEN.glob("*.json")} == texts
+    recorded = {path.name: path.read_text(encoding="utf-8") for path in GOLDEN.glob("*.json")}
+    assert recorded.keys() == texts.keys()
+    for name, text in texts.items():
+        assert json.loads(text) == _about(json.loads(recorded[name])), name
+
+
+def _about(value):
+    """The value with probabilities that compare as equal when processors round 8-bit products differently."""
+    if isinstance(value, dict):
+        return {key: _about(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_about(part) for part in value]
+    return pytest.approx(value, abs=ABOUT) if isinstance(value, float) else value

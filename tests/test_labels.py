@@ -1,11 +1,16 @@
+import re
+
+import numpy as np
 import pytest
 
 from analyzer.assertion import context
+from analyzer.decisions import Decisions, LabelDecision
 from analyzer.labels import Labeler
 from analyzer.lexicon import load_lexicons
 from analyzer.match import Matcher
 from analyzer.segment import Segmenter
-from analyzer.types import CueLevel, Label
+from analyzer.types import CueLevel, Dimension, Label
+from models.scores import NoteScores
 
 
 @pytest.fixture(scope="module")
@@ -13,10 +18,12 @@ def label():
     lexicons = load_lexicons()
     segmenter, matcher = Segmenter(lexicons), Matcher(lexicons)
 
-    def run(text, classifier=None):
+    def run(text, model=None):
         segmentation = segmenter(text)
         hits = matcher(segmentation)
-        return Labeler(lexicons, classifier)(segmentation, hits, context(segmentation, hits.triggers))
+        decisions = BY_ENCODER if model else lexicons.decisions
+        scores = model.score([[text[s.start : s.end] for s in segmentation.segments]])[0] if model else None
+        return Labeler(lexicons, decisions, model)(segmentation, hits, context(segmentation, hits.triggers), scores)
 
     return run
 
@@ -88,16 +95,73 @@ def test_comparison_is_typed_with_the_earlier_value_first(label):
 
 
 class Certain:
-    """A fake classifier that is sure of one label everywhere."""
+    """A fake encoder that is sure of one label everywhere, by the last word of the segment."""
 
     name = "fake-1"
     labels = tuple(Label)
-    thresholds = dict.fromkeys(Label, 0.5)
+    note_outputs = ()
 
-    def predict(self, texts):
-        return [[0.9 if label is Label.NECESSITY else 0.1 for label in Label] for _ in texts]
+    def __init__(self, wanted=Label.NECESSITY):
+        self.wanted = wanted
+
+    def score(self, notes):
+        return [self._note(texts) for texts in notes]
+
+    def _note(self, texts):
+        offsets = [tuple((m.start(), m.end()) for m in re.finditer(r"\w+", text)) for text in texts]
+        tokens = [np.full((len(found), len(Label)), -4.0) for found in offsets]
+        for found in tokens:
+            found[:, self.labels.index(self.wanted)] = 1.0
+            found[-1, self.labels.index(self.wanted)] = 3.0 + len(found)
+        segments = np.array([found.mean(axis=0) for found in tokens])
+        return NoteScores(segments, np.zeros(0), tuple(tokens), tuple(offsets))
 
 
-def test_classifier_decides_where_one_is_given(label):
+def decisions(**weights):
+    """Decisions in which every label weighs lexicons and encoder alike, and nothing else is decided."""
+    nothing = {"intercept": 0.0}
+    return Decisions(
+        labels={label: LabelDecision(0.0, threshold=0.5, unclear_below=0.6, **weights) for label in Label},
+        ratings=dict.fromkeys(Dimension, (nothing, nothing)),
+        unskilled=nothing,
+        skilled=nothing,
+        least_skilled_score=0.0,
+        unclear_verdict=0.0,
+        lexicon_kind=0.0,
+    )
+
+
+BY_ENCODER = decisions(lexicon=0.0, encoder=1.0)
+
+
+def test_encoder_decides_where_the_decisions_say_so(label):
     found = label("Named 12/20 pictures. Tolerated well.", Certain())
-    assert [(str(e.label), e.probability, e.source) for e in found] == [("necessity", 0.9, "model:fake-1")] * 2
+    assert [(str(e.label), e.source) for e in found] == [("necessity", "model:fake-1")] * 2
+
+
+def test_label_shows_the_words_that_carried_the_encoders_logit(label):
+    text = "Named twelve of twenty pictures"
+    found = label(text, Certain())
+    assert [text[e.start : e.end] for e in found] == ["pictures"]
+
+
+def test_label_shows_a_lexicon_rows_words_where_one_speaks_of_it(label):
+    text = "Named pictures with mod phonemic cues today"
+    found = label(text, Certain(Label.CUEING))
+    assert [(text[e.start : e.end], e.source) for e in found] == [("mod phonemic cues", "lexicon:cue")]
+
+
+def test_label_says_what_lexicons_and_encoder_say_of_it(label):
+    found = label("Tolerated well.", Certain())
+    assert [(e.model_probability, e.lexicon_probability < 0.1) for e in found] == [(0.9526, True)]  # mean of 1 and 5
+
+
+@pytest.mark.parametrize(("logit", "is_unclear"), [(0.1, True), (1.0, False)])
+def test_label_with_a_thin_margin_is_marked(label, logit, is_unclear):
+    class Faint(Certain):
+        def _note(self, texts):
+            scores = super()._note(texts)
+            scores.segments[:, self.labels.index(self.wanted)] = logit
+            return scores
+
+    assert [e.is_unclear for e in label("Tolerated well.", Faint())] == [is_unclear]

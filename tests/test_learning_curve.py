@@ -3,7 +3,7 @@
 import numpy as np
 
 from training_data import corpus, learning_curve
-from training_data.fit_points import f1_of
+from training_data.fit_decisions import f1_of
 from training_data.learning_curve import Linear, right, subset, thresholds
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -200,6 +201,9 @@ def test_record_holds_everything_that_the_contract_names():
         "verdict": "at_risk",
         "score": 57.5,
         "unskilled_probability": 0.25,
+        "verdict_probability": None,
+        "unclear": False,
+        "unclear_wrong": None,
         "rubric": {
             "intervention": 2,
             "cueing": 1,
@@ -236,6 +240,8 @@ def test_record_holds_everything_that_the_contract_names():
                             },
                         },
                         "source": "lexicon:measures/ratio",
+                        "lexicon_probability": None,
+                        "model_probability": None,
                     },
                     {
                         "label": "cueing",
@@ -247,6 +253,8 @@ def test_record_holds_everything_that_the_contract_names():
                         "techniques": [{"name": "naming", "area": "language", "start": 0, "end": 5}],
                         "goal": "STG 1",
                         "source": "lexicon:cues/min",
+                        "lexicon_probability": None,
+                        "model_probability": None,
                     },
                 ],
             }
@@ -319,6 +327,8 @@ def test_record_sums_up_several_cues_as_a_range_with_its_change():
             "cue_level_upper": "mod",
             "cue_change": "faded",
             "source": "x",
+            "lexicon_probability": None,
+            "model_probability": None,
         }
     ]
 
@@ -457,7 +467,7 @@ def test_record_of_a_note_that_is_not_judged_keeps_its_fields(format):
     if format == "jsonl":
         assert [json.loads(line)[name] for name in ("verdict", "score", "kind")] == ["at_risk", 50.0, "screening"]
     else:
-        assert line.startswith("S,ok,at_risk,50.0,0.25,screening,")
+        assert line.startswith("S,ok,at_risk,50.0,0.25,False,screening,")
 
 
 @pytest.mark.parametrize("width", [40, 52, 72, 80, 120])
@@ -504,6 +514,7 @@ def test_csv_has_one_row_a_note_with_flat_columns():
             "verdict": "at_risk",
             "score": "57.5",
             "unskilled_probability": "0.25",
+            "unclear": "False",
             "kind": "treatment",
             "rating_intervention": "2",
             "rating_cueing": "1",
@@ -561,9 +572,9 @@ def test_csv_cell_that_starts_no_formula_stays_as_it_is(id):
 def test_workbook_has_its_sheets_with_frozen_headers_and_filters():
     book = workbook([make_report(findings=[make_finding()])])
     assert [(sheet.title, sheet.freeze_panes, sheet.auto_filter.ref) for sheet in book] == [
-        ("Notes", "B2", "A1:Z2"),
+        ("Notes", "B2", "A1:AA2"),
         ("Findings", "B2", "A1:M2"),
-        ("Evidence", "B2", "A1:H1"),
+        ("Evidence", "B2", "A1:K1"),
         ("Summary", "B2", "A1:D21"),
     ]
 
@@ -604,8 +615,8 @@ def test_workbook_quotes_the_words_of_findings_and_evidence():
          "What to write.", "cms-mbpm-15-220.3", 0, 43),
     ]  # fmt: skip
     assert list(book["Evidence"].iter_rows(min_row=2, values_only=True)) == [
-        ("A-1", "cueing", "min cues", "min verbal", 0.9, "lexicon:cues/min", 18, 26),
-        ("A-1", "measure", "14/20", "14 of 20", None, "x", 6, 11),
+        ("A-1", "cueing", "min cues", "min verbal", 0.9, None, None, False, "lexicon:cues/min", 18, 26),
+        ("A-1", "measure", "14/20", "14 of 20", None, None, None, False, "x", 6, 11),
     ]
 
 
@@ -618,7 +629,7 @@ def test_workbook_cuts_a_quote_that_no_cell_can_hold_and_says_so():
 
 def test_workbook_drops_characters_xml_cannot_hold_and_counts_the_cells():
     book = workbook([make_report(id="A\x00\x07\ud800-1\uffff", clinician_id="C\x1b")])
-    assert (book["Notes"]["A2"].value, book["Notes"]["T2"].value) == ("A-1", "C")
+    assert (book["Notes"]["A2"].value, book["Notes"]["U2"].value) == ("A-1", "C")
     assert [cell.value for cell in list(book["Summary"].iter_rows())[-1]][:2] == ["Cells with characters left out", 2]
 
 
@@ -639,12 +650,12 @@ def test_workbook_summary_leaves_out_what_is_not_judged():
 
 
 def test_workbook_packs_more_columns_than_a_sheet_holds_into_one(monkeypatch):
-    monkeypatch.setattr(sheets, "_COLUMN_LIMIT", 28)
+    monkeypatch.setattr(sheets, "_COLUMN_LIMIT", 29)
     fits = [make_report(extra=(("a", 1), ("b", "x")))]
     too_many = [*fits, make_report(extra=(("c", "=1"),)), make_failure()]
-    assert [cell.value for cell in workbook(fits)["Notes"][1]][26:] == ["a", "b"]
+    assert [cell.value for cell in workbook(fits)["Notes"][1]][27:] == ["a", "b"]
     book = workbook(too_many)
-    assert [[cell.value for cell in row][26:] for row in book["Notes"].iter_rows()] == [
+    assert [[cell.value for cell in row][27:] for row in book["Notes"].iter_rows()] == [
         ["extra"], ['{"a": 1, "b": "x"}'], ['{"c": "=1"}'], [None],
     ]  # fmt: skip
     assert [cell.value for cell in list(book["Summary"].iter_rows())[-1]][:2] == ["Columns handed through", 3]
@@ -671,7 +682,9 @@ def test_overlapping_evidence_is_cut_at_every_boundary():
     report = make_report(
         "abcdefghij",
         evidence=[
-            Evidence(Label.CUEING, 0, 0, 6, "x", 0.5, (Cue(0, 6, ("visual",), CueLevel.MODERATE, CueLevel.MAXIMAL),)),
+            Evidence(
+                Label.CUEING, 0, 0, 6, "x", 0.5, cues=(Cue(0, 6, ("visual",), CueLevel.MODERATE, CueLevel.MAXIMAL),)
+            ),
             Evidence(Label.RESPONSE, 0, 4, 8, "x"),
             Evidence(Label.MEASURE, 0, 4, 6, "x", measures=(Measure(4, 6, 60.0, "percent", upper=70.0),)),
         ],
@@ -946,3 +959,24 @@ def test_unknown_format_is_refused_with_the_known_ones():
 @pytest.mark.parametrize("module", [words, sheets])
 def test_examples_in_docstrings_hold(module):
     assert doctest.testmod(module).failed == 0
+
+
+UNCLEAR = {"is_verdict_unclear": True, "unclear_wrong": 0.4, "verdict_probability": 0.55}
+
+
+def test_verdict_with_a_thin_margin_is_marked_in_every_format():
+    report = replace(make_report(evidence=[Evidence(Label.CUEING, 0, 0, 5, "x", is_unclear=True)]), **UNCLEAR)
+    record = to_record(report)
+    assert (record["unclear"], record["unclear_wrong"], record["verdict_probability"]) == (True, 0.4, 0.55)
+    assert record["segments"][0]["labels"][0]["unclear"] is True
+    assert next(csv.DictReader(io.StringIO(written([report], "csv"))))["unclear"] == "True"
+    assert "at risk ?" in written([report], "table")
+    page = written([report], "html")
+    assert "a person should look" in page
+    assert "40% were not the annotators'" in page
+
+
+def test_clear_verdict_bears_no_mark():
+    report = make_report()
+    assert "at risk ?" not in written([report], "table")
+    assert "of these ?" not in written([report], "table")

@@ -1,6 +1,10 @@
+import math
+from dataclasses import replace
+
 import pytest
 
-from analyzer.rubric import conclude, rate_dimensions, score, strengths, verdict_features, weak_share
+from analyzer.decisions import Decisions
+from analyzer.rubric import conclude, note_features, rate_dimensions, score, strengths, verdict_features, weak_share
 from analyzer.types import Dimension, Evidence, Label, Verdict
 
 WEIGHTS = {  # annotation guide 4
@@ -12,23 +16,55 @@ WEIGHTS = {  # annotation guide 4
     Dimension.GOAL_FUNCTION: 10.0,
     Dimension.PLAN: 5.0,
 }
-LIMITS = {
-    "intervention": [0.5, 1.0],
-    "cueing": [0.5, 1.0],
-    "response": [0.5, 1.0],
-    "reasoning": [0.5, 1.0],
-    "plan": [0.5, 0.5],
-    "measure": [0.5],
-    "progress": [0.5],
-    "goal": [0.5],
-    "function": [0.5],
-}
-NOTHING = dict.fromkeys(["intercept", "score", "weak_share", "measurable_progress", *Label], 0.0)
-VERDICT = {
-    "unskilled": NOTHING | {"score": -10.0, "weak_share": 10.0},
-    "skilled": NOTHING | {"intercept": -5.0, "score": 10.0, "weak_share": -5.0},
-    "least_skilled_score": 50,
-}
+
+
+def at_least(limits):
+    """Coefficients that let a dimension pass where each named feature is above its limit of strength."""
+    (name, limit), *more = limits.items()
+    assert not more
+    return {"intercept": -1000 * math.log(FAINT + limit - 0.001), name: 1000.0}
+
+
+def either(*names):
+    """Coefficients that pass where any one of some labels stands, at full strength."""
+    return {"intercept": 1000 * (len(names) * -math.log(FAINT) - 1.0), **dict.fromkeys(names, 1000.0)}
+
+
+def both(*names):
+    """Coefficients that pass only where all of some labels stand, at full strength."""
+    return {"intercept": -1000 * (len(names) - 1) * -0.01, **dict.fromkeys(names, 1000.0)}
+
+
+FAINT = 0.05
+NOTHING = {"intercept": 0.0}
+
+
+def strong(label):
+    return at_least({f"every/{label}": 0.5}), at_least({f"specific/{label}": 1.0})
+
+
+def two(first, second):
+    names = (f"every/{first}", f"every/{second}")
+    return either(*names), both(*names)
+
+
+DECISIONS = Decisions(
+    labels={},
+    ratings={
+        Dimension.INTERVENTION: strong("intervention"),
+        Dimension.CUEING: strong("cueing"),
+        Dimension.RESPONSE: strong("response"),
+        Dimension.MEASURABLE_PROGRESS: two("measure", "progress"),
+        Dimension.CLINICAL_REASONING: strong("reasoning"),
+        Dimension.GOAL_FUNCTION: two("goal", "function"),
+        Dimension.PLAN: strong("plan"),
+    },
+    unskilled={"intercept": 0.0, "score": -10.0, "weak_share": 10.0},
+    skilled={"intercept": -5.0, "score": 10.0, "weak_share": -5.0},
+    least_skilled_score=50.0,
+    unclear_verdict=0.8,
+    lexicon_kind=0.0,
+)
 
 
 def found(*labels, probability=1.0):
@@ -37,16 +73,20 @@ def found(*labels, probability=1.0):
 
 
 def rating(dimension, evidence):
-    return next(r.rating for r in rate_dimensions(evidence, WEIGHTS, LIMITS) if r.dimension is dimension)
+    return next(r.rating for r in rated(evidence) if r.dimension is dimension)
+
+
+def rated(evidence):
+    return rate_dimensions(evidence, note_features(evidence, {}), WEIGHTS, DECISIONS)
 
 
 def test_rubric_rates_nothing_zero():
-    assert [r.rating for r in rate_dimensions([], WEIGHTS, LIMITS)] == [0] * 7
+    assert [r.rating for r in rated([])] == [0] * 7
 
 
 def test_rubric_of_everything_is_a_hundred():
     labels = ("intervention", "cueing", "response", "measure", "progress", "reasoning", "goal", "function", "plan")
-    assert score(rate_dimensions(found(*labels), WEIGHTS, LIMITS)) == 100.0
+    assert score(rated(found(*labels))) == 100.0
 
 
 @pytest.mark.parametrize(
@@ -62,8 +102,8 @@ def test_goal_and_function_is_two_only_with_both(labels, expected):
 
 
 def test_technique_in_boilerplate_gives_at_most_one():
-    both = [Evidence(Label.INTERVENTION, 0, 0, 1, "", 1.0), Evidence(Label.GENERIC, 0, 0, 1, "", 1.0)]
-    assert rating(Dimension.INTERVENTION, both) == 1
+    evidence = [Evidence(Label.INTERVENTION, 0, 0, 1, "", 1.0), Evidence(Label.GENERIC, 0, 0, 1, "", 1.0)]
+    assert rating(Dimension.INTERVENTION, evidence) == 1
 
 
 def test_weak_evidence_gives_one_where_strong_gives_two():
@@ -72,7 +112,7 @@ def test_weak_evidence_gives_one_where_strong_gives_two():
 
 
 def test_rating_names_the_segments_it_rests_on():
-    ratings = rate_dimensions(found("measure", "plan", "progress"), WEIGHTS, LIMITS)
+    ratings = rated(found("measure", "plan", "progress"))
     assert {r.dimension: r.segments for r in ratings if r.rating} == {
         Dimension.MEASURABLE_PROGRESS: (0, 2),
         Dimension.PLAN: (1,),
@@ -95,19 +135,27 @@ def test_weak_share_counts_segments(labels, share):
     assert weak_share(found(*labels)) == share
 
 
-def test_verdict_rests_on_score_weak_share_progress_and_the_strength_of_each_label():
-    evidence = found(*["measure"] * 4, "drill", "progress", "plan", "cueing")
-    features = verdict_features(rate_dimensions(evidence, WEIGHTS, LIMITS), evidence)
-    assert {name: value for name, value in features.items() if value} == {
-        "score": 0.4,  # cueing 15, measurable progress 20, plan 5
-        "weak_share": 1 / 8,
-        "measurable_progress": 2.0,
-        "measure": 3.0,  # a fourth says no more
-        "progress": 1.0,
-        "plan": 1.0,
-        "drill": 1.0,
-        "cueing": 1.0,
-    }
+def test_features_are_logarithms_of_strength_up_to_enough():
+    evidence = found(*["measure"] * 4, "drill")
+    features = note_features(evidence, {"verdict:skilled": 1.5})
+    assert {
+        name: round(math.exp(value) - FAINT, 6) for name, value in features.items() if name.startswith("every/")
+    } == {f"every/{label}": {"measure": 3.0, "drill": 1.0}.get(label, 0.0) for label in Label}
+    assert (features["weak_share"], features["note/verdict:skilled"]) == (1 / 5, 1.5)
+
+
+def test_verdict_rests_on_score_and_measured_progress_too():
+    evidence = found("measure", "progress", "plan", "cueing")
+    features = verdict_features(rated(evidence), note_features(evidence, {}))
+    assert (features["score"], features["rating/measurable_progress"]) == (0.4, 2.0)  # cueing 15, progress 20, plan 5
+
+
+def test_dimension_without_evidence_is_rated_nought_whatever_the_encoder_says():
+    sure = {"intercept": 50.0}
+    decisions = replace(DECISIONS, ratings=dict.fromkeys(Dimension, (sure, sure)))
+    evidence = found("plan")
+    ratings = rate_dimensions(evidence, note_features(evidence, {}), WEIGHTS, decisions)
+    assert {r.dimension: r.rating for r in ratings if r.rating} == {Dimension.PLAN: 2}
 
 
 @pytest.mark.parametrize(
@@ -121,4 +169,11 @@ def test_verdict_rests_on_score_weak_share_progress_and_the_strength_of_each_lab
 )
 def test_verdict(labels, verdict):
     evidence = found(*labels)
-    assert conclude(rate_dimensions(evidence, WEIGHTS, LIMITS), evidence, VERDICT)[0] is verdict
+    assert conclude(rated(evidence), note_features(evidence, {}), DECISIONS).verdict is verdict
+
+
+@pytest.mark.parametrize(("intercept", "is_unclear"), [(1.0, True), (3.0, False)])
+def test_verdict_with_a_thin_margin_is_marked(intercept, is_unclear):
+    decisions = replace(DECISIONS, unskilled={"intercept": intercept}, skilled={"intercept": -5.0})
+    found = conclude(rated([]), note_features([], {}), decisions)
+    assert (found.verdict, found.is_unclear) == (Verdict.UNSKILLED, is_unclear)  # probability 0.73 and 0.95

@@ -3,7 +3,6 @@
 import pytest
 
 from analyzer.engine import Analyzer
-from analyzer.lexicon import load_lexicons
 from analyzer.rules import RULES
 from analyzer.rules.rule import Example, Rule
 
@@ -17,7 +16,7 @@ EXAMPLES = [
 
 @pytest.fixture(scope="module")
 def analyzer() -> Analyzer:
-    return Analyzer(load_lexicons(), raises=True)
+    return Analyzer.load(model="encoder", raises=True)
 
 
 @pytest.mark.parametrize(("rule", "example"), EXAMPLES)

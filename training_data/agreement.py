@@ -1,8 +1,8 @@
 """How far a second annotator, who had not seen the first labels, gave the same ones.
 
 ``agreement.jsonl`` holds one note a line: ``id``; ``segments``, each with the labels of the ``first`` and of the
-``second`` annotator; and ``verdict``, ``kind``, ``rubric`` and, but for the earliest, ``icd10`` of both. These are the
-labels before any adjudication; what was decided stands in the note itself.
+``second`` annotator; and ``verdict``, ``kind`` and, where they were kept as first given, ``rubric`` and ``icd10`` of
+both. These are the labels before any adjudication; what was decided stands in the note itself.
 
 A label on which the two agreed too little was decided anew for all notes, by a sharper rule, segment by segment.
 ``relabelled.jsonl`` holds a sample of those decisions, each made once more by someone who had not seen the first.
@@ -64,6 +64,7 @@ def note_agreement(double: Sequence[Record]) -> dict[str, float]:
     ratings = [
         abs(note["rubric"]["first"][dimension] - note["rubric"]["second"][dimension])
         for note in double
+        if "rubric" in note
         for dimension in note["rubric"]["first"]
     ]
     return {

@@ -20,13 +20,12 @@ from typing import Any
 from analyzer.evaluate import JUDGED_KINDS, auroc
 from training_data import agreement, checks
 from training_data.augment import CHANGES, augment
-from training_data.corpus import HERE, LABELS, REFERENCE, Record, authors, read_lines, read_split, splits
+from training_data.corpus import HERE, LABELS, REFERENCE, WHOLE, Record, authors, read_lines, read_split, splits
 from training_data.documents import fill, markdown, rounded
 
 FIGURES = HERE / "corpus.json"
 DATASHEET = HERE / "README.md"
 CURVE = HERE / "learning_curve.json"
-WHOLE = ("train", "validation", "test")  # splits of whole notes; the others hold short pieces and contrast pairs
 MODELS = ("linear", "transformer")  # of the learning curve
 
 
@@ -35,7 +34,8 @@ def read_all() -> dict[str, list[Record]]:
     return {split: read_split(split) for split in splits()}
 
 
-def _group(value: str, groups: Mapping[str, Sequence[str]], *, at_start: bool) -> str:
+def group_of(value: str, groups: Mapping[str, Sequence[str]], *, at_start: bool) -> str:
+    """The first group one of whose signs stands in a value, or at its start."""
     for name, signs in groups.items():
         if any(value.startswith(sign) if at_start else sign in value for sign in signs):
             return name
@@ -46,9 +46,9 @@ def _by_group(notes: Iterable[Record]) -> dict[str, Counter[str]]:
     groups = tomllib.loads((HERE / "groups.toml").read_text(encoding="utf-8"))
     found: dict[str, Counter[str]] = {"setting": Counter(), "disorder": Counter()}
     for note in notes:
-        found["setting"][_group(note["setting"].lower(), groups["settings"], at_start=False)] += 1
+        found["setting"][group_of(note["setting"].lower(), groups["settings"], at_start=False)] += 1
         first = next(iter(note["icd10"]), None)
-        disorder = _group(first, groups["disorders"], at_start=True) if first else "no code supported"
+        disorder = group_of(first, groups["disorders"], at_start=True) if first else "no code supported"
         found["disorder"][disorder] += 1
     return found
 

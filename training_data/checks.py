@@ -11,7 +11,7 @@ from datasketch import MinHash, MinHashLSH
 
 from analyzer.lexicon import load_lexicons
 from analyzer.types import Dimension, Kind, Label, Verdict
-from training_data.corpus import FITTED, LABELS, Record
+from training_data.corpus import FITTED, LABELS, WHOLE, Record
 
 FIELDS = {
     "id": str,
@@ -223,7 +223,7 @@ def grouping(by_split: Mapping[str, Sequence[Record]]) -> Iterator[Problem]:
 def shared_authors(by_split: Mapping[str, Sequence[Record]], author_of: Mapping[str, str]) -> Iterator[Problem]:
     """Authors of whole notes on both sides of the line between fitting and measuring."""
     side_of: dict[str, str] = {}
-    for split in ("train", "validation", "test"):
+    for split in WHOLE:
         for note in by_split.get(split, ()):
             author = author_of[note["batch"]]
             side = side_of.setdefault(author, split)

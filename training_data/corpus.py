@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 NOTES = HERE / "notes"
 REFERENCE = HERE / "reference" / "dev.jsonl"
 LABELS = tuple(Label)
+WHOLE = ("train", "reserve", "validation", "test", "test_second")  # splits of whole notes; others hold short pieces
 FITTED = ("train", "fragments")  # the splits that anything is fitted on
 Record = Mapping[str, Any]
 

@@ -22,18 +22,20 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
+from models.export import score_with_torch
+from models.train import Example, Settings, fit
+from models.windows import Tokens
 from training_data.augment import CHANGES, augment
 from training_data.corpus import HERE, LABELS, REFERENCE, Record, digest, read_lines, read_split, words
 from training_data.documents import rounded
-from training_data.fit_points import f1_of
+from training_data.fit_decisions import f1_of
+from training_data.train import tokenizer_of
 
 RESULT = HERE / "learning_curve.json"
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 SHARES = (0.25, 0.5, 0.75, 1.0)
 SEED = 17
 STRENGTH = 4.0  # inverse regularisation of the linear model
-EPOCHS, BATCH, RATE, HEAD_RATE = 4, 8, 2e-4, 2e-3  # of the transformer
-WINDOW = 512  # tokens that the transformer reads at once; longer notes are cut between segments
 Truth = NDArray[np.bool_]
 Scores = NDArray[np.float64]
 
@@ -93,101 +95,28 @@ class Linear:
 
 
 class Transformer:
-    """A small encoder over the whole note; each segment is the mean of its tokens."""
+    """The encoder as Cuewise trains it (``models/train.py``), on the annotators' segments."""
 
     def __init__(self, encoder: str) -> None:
-        import torch
-        from transformers import AutoModel, AutoTokenizer
-
-        torch.manual_seed(SEED)
-        self.tokenizer = AutoTokenizer.from_pretrained(encoder)
-        self.encoder = AutoModel.from_pretrained(encoder)
-        self.encoder.embeddings.requires_grad_(False)  # half of the parameters, and little to learn from few notes
-        self.head = torch.nn.Linear(self.encoder.config.hidden_size, len(LABELS))
-
-    def _windows(self, notes: Sequence[Record]) -> list[tuple[list[int], list[tuple[int, int, int]]]]:
-        """Token ids of each window, and (first token, last token + 1, row) of each of its segments."""
-        windows, row = [], 0
-        limit = WINDOW - 2
-        for note in notes:
-            ids: list[int] = []
-            spans: list[tuple[int, int, int]] = []
-            for text in words(note):
-                found = self.tokenizer(text, add_special_tokens=False)["input_ids"][:limit] or [
-                    self.tokenizer.unk_token_id
-                ]
-                if len(ids) + len(found) > limit:
-                    windows.append((ids, spans))
-                    ids, spans = [], []
-                spans.append((len(ids) + 1, len(ids) + 1 + len(found), row))
-                ids = [*ids, *found]
-                row += 1
-            windows.append((ids, spans))
-        first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
-        return [([first, *ids, last], spans) for ids, spans in windows if spans]
-
-    def _forward(self, windows: Sequence[tuple[list[int], list[tuple[int, int, int]]]]):  # type: ignore[no-untyped-def]
-        import torch
-
-        longest = max(len(ids) for ids, _ in windows)
-        tokens = torch.full((len(windows), longest), self.tokenizer.pad_token_id)
-        mask = torch.zeros(len(windows), longest, dtype=torch.long)
-        rows = [row for _, spans in windows for _, _, row in spans]
-        pool = torch.zeros(len(rows), len(windows) * longest)
-        at = 0
-        for number, (ids, spans) in enumerate(windows):
-            tokens[number, : len(ids)] = torch.tensor(ids)
-            mask[number, : len(ids)] = 1
-            for first, last, _ in spans:
-                pool[at, number * longest + first : number * longest + last] = 1 / (last - first)
-                at += 1
-        hidden = self.encoder(input_ids=tokens, attention_mask=mask).last_hidden_state
-        return rows, self.head(pool @ hidden.reshape(-1, hidden.shape[-1]))
+        self._encoder = encoder
+        self._tokens = Tokens(tokenizer_of(encoder))
 
     def fit(self, notes: Sequence[Record]) -> "Transformer":
         """Fine-tune on labelled notes."""
-        import torch
+        nothing = np.full(1, np.nan, dtype=np.float32)  # of the note as a whole
 
-        rng = random.Random(SEED)
-        windows, wanted = self._windows(notes), torch.tensor(right(notes), dtype=torch.float)
-        optimizer = torch.optim.AdamW(
-            [{"params": self.encoder.encoder.parameters()}, {"params": self.head.parameters(), "lr": HEAD_RATE}],
-            lr=RATE,
-            weight_decay=0.01,
-        )
-        steps = EPOCHS * -(-len(windows) // BATCH)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=[RATE, HEAD_RATE], total_steps=steps, pct_start=0.1
-        )
-        self.encoder.train()
-        for _ in range(EPOCHS):
-            # Windows of like length together, the batches in random order.
-            order = sorted(range(len(windows)), key=lambda at: (len(windows[at][0]) // 24, rng.random()))
-            batches = [order[at : at + BATCH] for at in range(0, len(order), BATCH)]
-            rng.shuffle(batches)
-            for batch in batches:
-                with torch.autocast("cpu", dtype=torch.bfloat16):
-                    rows, logits = self._forward([windows[at] for at in batch])
-                loss = torch.nn.functional.binary_cross_entropy_with_logits(logits.float(), wanted[rows])
-                optimizer.zero_grad()
-                loss.backward()
-                torch.nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
-                optimizer.step()
-                schedule.step()
+        def example(note: Record) -> Example:
+            return Example(tuple(words(note)), right([note]).astype(np.float32), nothing)
+
+        examples = [example(note) for note in notes if note["segments"]]
+        settings = Settings(rounded_epochs=0, seed=SEED)
+        self._network = fit(lambda epoch: examples, self._tokens, self._encoder, settings)
         return self
 
     def predict(self, notes: Sequence[Record]) -> Scores:
         """Probabilities of every segment; shape (n_segments, n_labels)."""
-        import torch
-
-        windows = self._windows(notes)
-        found = np.zeros((sum(len(spans) for _, spans in windows), len(LABELS)))
-        self.encoder.eval()
-        with torch.inference_mode():
-            for at in range(0, len(windows), BATCH):
-                rows, logits = self._forward(windows[at : at + BATCH])
-                found[rows] = torch.sigmoid(logits).numpy()
-        return found
+        logits = np.concatenate(score_with_torch(self._network, self._tokens, [words(note) for note in notes]))
+        return np.asarray(1 / (1 + np.exp(-logits)))
 
 
 def figures(model: Linear | Transformer, chosen_on: Sequence[Record], sets: Mapping[str, Sequence[Record]]) -> object:

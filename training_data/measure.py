@@ -34,7 +34,13 @@ ROWS = (
 )
 
 
-SETS = {"test": "test notes", "validation": "validation notes", "reference": "reference notes"}
+SETS = {
+    "test": "test notes",
+    "test_second": "second test notes",
+    "validation": "validation notes",
+    "reference": "reference notes",
+}
+SPLITS = tuple(name for name in SETS if name != "reference")
 
 
 def split_file(split: str, folder: Path) -> Path:
@@ -56,7 +62,7 @@ def measure(reference: Path, analyzer: Analyzer) -> Metrics:
 def figures(analyzer: Analyzer) -> dict[str, dict[str, object]]:
     """Measure on each set."""
     with tempfile.TemporaryDirectory() as folder:
-        files = {name: split_file(name, Path(folder)) for name in ("test", "validation")} | {"reference": REFERENCE}
+        files = {name: split_file(name, Path(folder)) for name in SPLITS} | {"reference": REFERENCE}
         found = {name: measure(files[name], analyzer).to_dict() for name in SETS}
     return dict(rounded(found))
 

@@ -62,6 +62,9 @@ class _EvidenceView:
     quote: str
     details: str
     probability: float | None
+    lexicon_probability: float | None
+    model_probability: float | None
+    is_unclear: bool
     source: str
 
 
@@ -175,6 +178,9 @@ def _note_views(reports: Sequence[Report]) -> Iterator[_NoteView]:
                     quote=_shorten(report.note.text[label.start : label.end], _QUOTE_LENGTH),
                     details=describe_evidence(label),
                     probability=label.probability,
+                    lexicon_probability=label.lexicon_probability,
+                    model_probability=label.model_probability,
+                    is_unclear=label.is_unclear,
                     source=label.source,
                 )
                 for label in report.evidence

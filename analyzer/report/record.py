@@ -99,6 +99,9 @@ def _report_record(report: Report) -> Record:
         "verdict": report.verdict.value,
         "score": plain(report.score),
         "unskilled_probability": plain(report.unskilled_probability),
+        "verdict_probability": plain(report.verdict_probability),
+        "unclear": report.is_verdict_unclear,
+        "unclear_wrong": plain(report.unclear_wrong),
         "rubric": {rating.dimension.value: rating.rating for rating in report.ratings},
         "segments": _segment_records(report.segments, report.evidence),
         "findings": [_finding_record(finding) for finding in report.findings],
@@ -163,6 +166,10 @@ def _label_record(evidence: Evidence) -> Record:
     if evidence.goal is not None:
         record["goal"] = evidence.goal
     record["source"] = evidence.source
+    record["lexicon_probability"] = plain(evidence.lexicon_probability)
+    record["model_probability"] = plain(evidence.model_probability)
+    if evidence.is_unclear:
+        record["unclear"] = True
     return record
 
 

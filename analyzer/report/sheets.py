@@ -26,6 +26,7 @@ _NOTE_COLUMNS = (
     "verdict",
     "score",
     "unskilled_probability",
+    "unclear",
     "kind",
     *(f"rating_{dimension.value}" for dimension in Dimension),
     "finding_count",
@@ -46,7 +47,10 @@ _FINDING_COLUMNS = (
     "id", "clinician_id", "date_of_service", "code", "level", "status", "title", "words", "message", "fix", "source",
     "start", "end",
 )  # fmt: skip
-_EVIDENCE_COLUMNS = ("id", "label", "words", "details", "probability", "source", "start", "end")
+_EVIDENCE_COLUMNS = (
+    "id", "label", "words", "details", "probability", "lexicon_probability", "model_probability", "unclear", "source",
+    "start", "end",
+)  # fmt: skip
 
 # Spreadsheets take a cell that begins with one of these for a formula, in their fullwidth forms too, and some skip
 # white space before it (OWASP, CSV injection).
@@ -65,11 +69,13 @@ _WIDTHS = {
     "finding_titles": 60, "icd10": 20, "not_run": 24, "patient_id": 14, "clinician_id": 14, "date_of_service": 14,
     "file": 24, "row": 7, "error_code": 20, "error_message": 50, "error_field": 16, "code": 10, "level": 10,
     "title": 44, "words": 60, "message": 60, "fix": 60, "source": 30, "start": 8, "end": 8, "label": 14,
-    "details": 40, "probability": 11, "what": 34, "value": 16, "note": 90,
+    "details": 40, "probability": 11, "unclear": 9, "what": 34, "value": 16, "note": 90,
 }  # fmt: skip
 _DEFAULT_WIDTH = 16
 _WRAPPED = frozenset({"finding_titles", "error_message", "title", "words", "message", "fix", "details", "note"})
-_FORMATS = {"unskilled_probability": "0.00", "probability": "0.00", "share": "0%"}
+_FORMATS = dict.fromkeys(
+    ("unskilled_probability", "probability", "lexicon_probability", "model_probability"), "0.00"
+) | {"share": "0%"}
 
 
 def write_csv(results: Iterable[Result], output: TextIO) -> None:
@@ -164,6 +170,7 @@ def _note_row(result: Result) -> tuple[Value, ...]:
         result.verdict.value,
         result.score,
         result.unskilled_probability,
+        result.is_verdict_unclear,
         result.kind.value,
         *(ratings.get(dimension) for dimension in Dimension),
         len(result.findings),
@@ -226,6 +233,9 @@ def _evidence_rows(report: Report) -> Iterator[tuple[Value, ...]]:
             quote,
             details,
             label.probability,
+            label.lexicon_probability,
+            label.model_probability,
+            label.is_unclear,
             label.source,
             label.start,
             label.end,

@@ -58,7 +58,8 @@ class Summary:
     """A caseload in figures.
 
     ``notes`` counts all that were audited, as ``findings`` and ``not_run`` do. ``verdicts``, scores and ``bins`` are of
-    the ``judged`` ones; ``mean_score`` and ``median_score`` are None where there is none. ``unjudged`` counts the rest.
+    the ``judged`` ones, as is ``unclear``, those whose verdict a person should look at; ``mean_score`` and
+    ``median_score`` are None where there is none. ``unjudged`` counts the rest.
     """
 
     notes: int
@@ -66,6 +67,7 @@ class Summary:
     unjudged: dict[Kind, int]
     failures: int
     verdicts: dict[Verdict, int]
+    unclear: int
     mean_score: float | None
     median_score: float | None
     bins: tuple[ScoreBin, ...]
@@ -113,6 +115,7 @@ def summarise(reports: Sequence[Report], failures: Sequence[Failure]) -> Summary
         unjudged={kind: kinds[kind] for kind in UNJUDGED_KINDS},
         failures=len(failures),
         verdicts=_count_verdicts(judged),
+        unclear=sum(report.is_verdict_unclear for report in judged),
         mean_score=fmean(scores) if scores else None,
         median_score=median(scores) if scores else None,
         bins=_bin_scores(scores),

@@ -20,6 +20,7 @@ _TOP_CODES = 2
 _CODES_WIDTH = 16  # of a count, two codes and an ellipsis
 _TOP_FINDINGS = 10
 _BAR_WIDTH = 40
+_MARK = " ?"  # after a verdict that a person should look at
 _STYLES = {Verdict.UNSKILLED: "bold red", Verdict.AT_RISK: "yellow", Verdict.SKILLED: "green"}
 
 
@@ -80,7 +81,7 @@ def _build_table(reports: Sequence[Report], console: Console) -> Table:
         findings = " ".join([str(len(report.findings)), *codes[:_TOP_CODES]]) + more
         cells = [
             Text(_cell(report.note.id or "(no id)", console)),
-            Text(words.verdicts[report.verdict].name, style=_STYLES[report.verdict])
+            Text(words.verdicts[report.verdict].name + _MARK * report.is_verdict_unclear, style=_STYLES[report.verdict])
             if report.is_judged
             else Text(words.not_judged.name),
             Text(_cell(number(report.score) if report.is_judged else "–", console)),
@@ -105,6 +106,9 @@ def _summary_lines(summary: Summary, console: Console) -> Iterator[str]:
     if not is_all_judged:
         yield ""
         yield f"Not judged: {count_contacts(summary.unjudged)}. {words.not_judged.meaning}"
+        if summary.unclear:
+            share = f"{summary.unclear / summary.judged:>4.0%}"
+            yield f"  {'of these' + _MARK:<10} {summary.unclear:>6}  {share}  {words.unclear.meaning}"
     if summary.mean_score is not None and summary.median_score is not None:
         yield ""
         yield f"Scores: median {number(summary.median_score)}, mean {summary.mean_score:.1f}"

@@ -29,6 +29,7 @@ class Words:
     score: str
     probability: str
     highlights: str
+    unclear: Term
     not_judged: Term
     contacts: dict[Kind, str]
     verdicts: dict[Verdict, Term]
@@ -47,6 +48,7 @@ def load_words() -> Words:
         score=content["score"].strip(),
         probability=content["probability"].strip(),
         highlights=content["highlights"].strip(),
+        unclear=Term(**content["unclear"]),
         not_judged=Term(**content["not_judged"]),
         contacts={kind: content["contacts"][kind] for kind in UNJUDGED_KINDS},
         verdicts={verdict: Term(**content["verdicts"][verdict]) for verdict in Verdict},

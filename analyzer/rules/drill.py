@@ -445,9 +445,8 @@ BOILERPLATE_OUTWEIGHS = Rule(
             "cues on 6 of 20 words. Patient progressing. Continue POC.]]"
         ),
         example(
-            "[[Voice therapy for vocal nodules. Good session. Tolerated treatment well. SLP modelled easy onset "
-            "and shaped it from a vowel to phrases. Making good progress. Cooperative and motivated. Continue "
-            "POC.]]"
+            '[[Seen for voice therapy. Good session. Tolerated treatment well. Easy onset modelled on "my" and shaped '
+            'to "my mom". Making good progress. Cooperative and motivated. Continue POC.]]'
         ),
     ),
     silent=(

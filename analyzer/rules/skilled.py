@@ -277,23 +277,21 @@ ACCURACY_WITHOUT_CUEING = Rule(
     status=Status.PREVIEW,
     since="0.1.0",
     fires=(
-        example("Student seen in the speech room. Produced initial /r/ in words with [[80%]] accuracy."),
+        example("Student seen in the speech room. Initial /r/ in words: [[80%]] accuracy."),
         example("Aphasia after stroke. Naming accuracy was [[70%]] in 20 trials. Continue POC."),
         example(
             "Speech sound disorder, age 7.\nGoals:\nPt will produce /r/ in words with 90% accuracy given min "
             "verbal cues.\nO: Tolerated treatment well. Produced initial /r/ in words with [[80%]] accuracy."
         ),
         example(
-            "Language therapy, age 6. Goal 1: named opposites with min verbal cues. Goal 2: followed two-step "
+            "Language therapy, age 6. Goal 1: needed min verbal cues to name opposites. Goal 2: followed two-step "
             'directions, 60% accuracy. Goal 3: used "he" and "she", [[50%]] accuracy. Goal 4: named 8 of 20 '
             "animals."
         ),
     ),
     silent=(
         # cued
-        example(
-            "Student seen in the speech room. Produced initial /r/ in words with 80% accuracy given min verbal cues."
-        ),
+        example("Student seen in the speech room. Initial /r/ in words: 80% accuracy given min verbal cues."),
         # goal text
         example("Student seen in the speech room. STG 1: will produce initial /r/ with 80% accuracy."),
         # independence is stated
@@ -305,7 +303,7 @@ ACCURACY_WITHOUT_CUEING = Rule(
         ),
         # cues under each goal
         example(
-            "Language therapy, age 6. Goal 1: named opposites with min verbal cues. Goal 2: followed two-step "
+            "Language therapy, age 6. Goal 1: needed min verbal cues to name opposites. Goal 2: followed two-step "
             'directions, 60% accuracy, mod visual cues. Goal 3: used "he" and "she", 50% accuracy, mod '
             "verbal cues. Goal 4: named 8 of 20 animals, mod verbal cues."
         ),
@@ -393,7 +391,10 @@ CUE_TYPE_UNSTATED = Rule(
     fires=(
         example("Aphasia after stroke. Needed [[moderate cues]] on 6 of 20 words. Continue POC."),
         example("Student seen in the speech room. /r/ in words, 70% accuracy with [[mod cues]]."),
-        example("Cognitive therapy, TBI. Tolerated treatment well. Required [[max cues]] on 6 of 10 steps."),
+        example(
+            "Cognitive therapy, TBI, 45 min. Sequenced a recipe: required [[max cues]] on 6 of 10 steps. Tolerated "
+            "treatment well."
+        ),
     ),
     silent=(
         # the type is stated
@@ -402,8 +403,8 @@ CUE_TYPE_UNSTATED = Rule(
         example("Student seen in the speech room. /r/ in words, 70% accuracy with no cues."),
         # the cues changed with performance
         example(
-            "Cognitive therapy, TBI. Tolerated treatment well. Required max cues on 6 of 10 steps. Cues faded "
-            "from moderate verbal to minimal visual."
+            "Cognitive therapy, TBI, 45 min. Sequenced a recipe: required max cues on 6 of 10 steps. Cues faded from "
+            "moderate verbal to minimal visual. Tolerated treatment well."
         ),
     ),
     known_limits="Silent where any cue in the note has a type, or a technique stands in the same sentence as the "

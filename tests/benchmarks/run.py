@@ -45,6 +45,8 @@ class Contender:
 
 CONTENDERS = (
     Contender("cuewise", "Cuewise"),
+    Contender("cuewise-lexicons", "Cuewise, lexicons alone"),
+    Contender("sentences", "its encoder by the sentence"),
     Contender("spacy", "spaCy sentencizer + ruler"),
     Contender("medspacy", "medspaCy (PyRuSH)", "medspacy"),
     Contender("edsnlp", "EDS-NLP", "edsnlp"),

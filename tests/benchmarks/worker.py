@@ -31,21 +31,43 @@ def _versions(*names: str) -> Callable[[], dict[str, str]]:
     return lambda: {name: version(name) for name in names}
 
 
-def _cuewise(terms: Sequence[str]) -> System:
+def _cuewise(terms: Sequence[str], *, model: str = "encoder") -> System:
     """Cuewise as its README calls it; the terms are its own lexicon already."""
     sys.path.insert(0, str(_ROOT))
-    from analyzer import Analyzer, Note
+    from analyzer import Analyzer, Note, Report
 
-    analyzer = Analyzer.load()
-    spacy = _versions("spacy")
+    analyzer = Analyzer.load(model=model)  # type: ignore[arg-type]  # a string of this file
+    libraries = _versions("spacy", "onnxruntime")
 
     def one(text: str) -> int:
         return len(analyzer.analyze(Note(text)).evidence)
 
     def batch(texts: Sequence[str]) -> int:
-        return sum(one(text) for text in texts)
+        results = analyzer.analyze_all(Note(text) for text in texts)
+        return sum(len(result.evidence) for result in results if isinstance(result, Report))
 
-    return System(batch, one, lambda: {"lexicons": analyzer.analyze(Note("Seen.")).versions.lexicons, **spacy()})
+    return System(batch, one, lambda: {"lexicons": analyzer.analyze(Note("Seen.")).versions.lexicons, **libraries()})
+
+
+def _cuewise_lexicons(terms: Sequence[str]) -> System:
+    return _cuewise(terms, model="lexicons")
+
+
+def _sentences(terms: Sequence[str]) -> System:
+    """Our own encoder, asked about one sentence at a time: what reading whole notes at once saves."""
+    sys.path.insert(0, str(_ROOT))
+    import spacy
+
+    from models.encoder import Encoder
+
+    encoder, nlp = Encoder.load(), spacy.blank("en")
+    nlp.add_pipe("sentencizer")
+
+    def batch(texts: Sequence[str]) -> int:
+        sentences = [sentence.text for doc in nlp.pipe(texts) for sentence in doc.sents]
+        return sum(int((found.segments > 0).sum()) for found in encoder.score([[text] for text in sentences]))
+
+    return System(batch, lambda text: batch([text]), _versions("spacy", "onnxruntime"))
 
 
 def _spacy(terms: Sequence[str]) -> System:
@@ -108,6 +130,8 @@ def _edsnlp(terms: Sequence[str]) -> System:
 
 _LOADERS: dict[str, Callable[[Sequence[str]], System]] = {
     "cuewise": _cuewise,
+    "cuewise-lexicons": _cuewise_lexicons,
+    "sentences": _sentences,
     "spacy": _spacy,
     "medspacy": _medspacy,
     "medspacy-sentencizer": _medspacy_sentencizer,

@@ -1,0 +1,114 @@
+"""A trained network to the small file that is run: ONNX with 8-bit weights. Needs the ``train`` extra."""
+
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.scores import Array
+from models.windows import Tokens, batch
+
+if TYPE_CHECKING:
+    from models.network import Network
+
+OPERATORS = 17  # version of ONNX's operator set
+_OTHER_SCRIPTS = re.compile(r"[^\x00-\x7f\xa0-\xbf\u2000-\u22ff]")  # the tokenizer writes Latin letters without accents
+_COMPUTE_IN_BYTES = 4  # ONNX Runtime's accuracy level: activations are rounded to 8 bits too, in blocks
+
+
+def prune_vocabulary(source: Path, target: Path) -> list[int]:
+    """Write a tokenizer without the pieces that no English note contains: unused ones and other scripts.
+
+    Parameters
+    ----------
+    source, target : Path
+        Files of the ``tokenizers`` library.
+
+    Returns
+    -------
+    list of int
+        The rows of the old vocabulary that are kept, in order.
+    """
+    content = json.loads(source.read_text(encoding="utf-8"))
+    vocabulary = content["model"]["vocab"]
+    kept = [
+        piece
+        for piece, _ in sorted(vocabulary.items(), key=lambda item: item[1])
+        if not piece.startswith("[unused") and not _OTHER_SCRIPTS.search(piece)
+    ]
+    content["model"]["vocab"] = {piece: row for row, piece in enumerate(kept)}
+    for token in content["added_tokens"]:
+        token["id"] = content["model"]["vocab"][token["content"]]
+    content["post_processor"] = content["padding"] = content["truncation"] = None  # windows.py sets its own marks
+    target.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    return [vocabulary[piece] for piece in kept]
+
+
+def export(network: "Network", path: Path) -> None:
+    """Write a network whose weights are rounded (:meth:`Network.keep_rounded_weights`) as ONNX.
+
+    Parameters
+    ----------
+    network : Network
+        On the CPU.
+    path : Path
+        Of the file to write.
+    """
+    import onnx
+    import torch
+    from onnxruntime.quantization.matmul_nbits_quantizer import DefaultWeightOnlyQuantConfig, MatMulNBitsQuantizer
+
+    from models.network import BLOCK
+
+    ids = torch.ones(2, 16, dtype=torch.long)
+    axes = {0: "windows", 1: "tokens"}
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            network.eval(),
+            (ids, torch.ones_like(ids)),
+            str(whole),
+            input_names=["ids", "mask"],
+            output_names=["tokens", "note"],
+            dynamic_axes={"ids": axes, "mask": axes, "tokens": axes, "note": {0: "windows"}},
+            opset_version=OPERATORS,
+            dynamo=False,  # the newer exporter needs one more package and gives the same graph
+        )
+        settings = DefaultWeightOnlyQuantConfig(
+            block_size=BLOCK, is_symmetric=True, accuracy_level=_COMPUTE_IN_BYTES, bits=8
+        )
+        model = onnx.load(str(whole))
+        heads = [node.name for node in model.graph.node if "_head" in node.name]
+        logging.getLogger("onnxruntime.quantization").setLevel(logging.WARNING)
+        quantizer = MatMulNBitsQuantizer(model, nodes_to_exclude=heads, algo_config=settings)
+        quantizer.process()
+        quantizer.model.save_model_to_file(str(path), use_external_data_format=False)
+
+
+def score_with_torch(network: "Network", tokens: Tokens, notes: Sequence[Sequence[str]]) -> list[Array]:
+    """Score segments with the network as trained, to compare the exported one with.
+
+    Returns
+    -------
+    list of ndarray of shape (n_segments, n_labels)
+        Logits, one array a note.
+    """
+    import torch
+
+    found = []
+    with torch.inference_mode():
+        for texts in notes:
+            pieces = tokens.pieces(texts)
+            scores = np.zeros((len(pieces), network.segment_head.out_features), dtype=np.float32)
+            for window in tokens.windows(pieces):
+                ids, mask = (torch.from_numpy(array) for array in batch([window], tokens.padding))
+                by_token = network(ids, mask)[0][0].numpy()
+                for segment, first, end in window.spans:
+                    scores[segment] = by_token[first:end].mean(axis=0)
+            found.append(scores)
+    return found

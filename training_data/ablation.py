@@ -1,0 +1,151 @@
+"""What settings of the training bring: the encoder alone, trained in other ways, on the validation and test notes.
+
+    python -m training_data.ablation [--encoder PATH_OR_HUB_ID] [NAME...]
+
+Trains each variant (about as long as a training of the shipped encoder), and writes its micro-F1 of labels in our own
+segments, with thresholds chosen on the validation notes, to ``ablation.json``; rows that are there stay. Choices are
+made on the first column. Needs the ``train`` extra.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.decisions import Decisions
+from analyzer.labels import Labeler
+from analyzer.lexicon import load_lexicons
+from analyzer.segment import Segmenter
+from models.encoder import Encoder
+from models.export import prune_vocabulary, score_with_torch
+from models.train import Settings, fit
+from models.windows import Tokens
+from training_data.corpus import HERE, LABELS, REFERENCE, Record, digest, read_lines, read_split, splits
+from training_data.documents import rounded
+from training_data.fit_decisions import best_threshold, f1_of
+from training_data.fit_points import prepare, right_labels
+from training_data.train import ENCODER, Lessons, tokenizer_of
+
+RESULT = HERE / "ablation.json"
+EARLIER = 111  # batches of the training split that were written first, alike in length and format
+VARIANTS: Mapping[str, tuple[Settings, int | None]] = {
+    "first batches, rate 2e-4, 1,600 tokens a step": (
+        Settings(rate=2e-4, batch_tokens=1600, rounded_epochs=0),
+        EARLIER,
+    ),
+    "first batches, rate 1e-4, 800 tokens a step": (Settings(rounded_epochs=0), EARLIER),
+    "all batches, no outputs for the whole note": (Settings(note_weight=0.0), None),
+}
+
+SHIPPED = {
+    "encoder": "all batches, as shipped: the encoder alone",
+    "lexicons": "all batches: the lexicons alone",
+    "both": "all batches, as shipped: encoder and lexicons together",
+}
+
+
+def row(name: str, scores: Mapping[str, NDArray[np.float64]], sets: Mapping[str, Sequence[Record]], notes: int) -> Any:
+    """Micro-F1 of each set, with thresholds chosen on the validation notes.
+
+    Parameters
+    ----------
+    scores : mapping of str to ndarray of shape (n_segments, n_labels)
+        Probabilities of all of our segments of each set.
+    """
+    right = {name: wanted(found) for name, found in sets.items()}
+    chosen = np.array(
+        [best_threshold(scores["validation"][:, c], right["validation"][:, c]) for c in range(len(LABELS))]
+    )
+    figures = {key: f1_of(scores[key] >= chosen, right[key]) for key in sets}
+    return rounded({"name": name, "notes": notes, **figures})
+
+
+def wanted(notes: Sequence[Record]) -> NDArray[np.bool_]:
+    """The right labels of our segments; shape (n_segments, n_labels)."""
+    segmenter = Segmenter(load_lexicons())
+    return np.array(
+        [
+            [label in found for label in LABELS]
+            for note in notes
+            for segment in segmenter(note["text"]).segments
+            for found in [right_labels(note, segment.start, segment.end)]
+        ]
+    )
+
+
+def texts(notes: Sequence[Record]) -> list[list[str]]:
+    """The words of our segments of each note."""
+    segmenter = Segmenter(load_lexicons())
+    return [[note["text"][s.start : s.end] for s in segmenter(note["text"]).segments] for note in notes]
+
+
+def shipped(sets: Mapping[str, Sequence[Record]]) -> None:
+    """Add the rows of what is shipped: the encoder alone, the lexicons alone, and both together."""
+    encoder, lexicons = Encoder.load(), load_lexicons()
+    labeler = Labeler(lexicons, lexicons.decisions)
+    decisions = Decisions.of(encoder.decisions)
+    intercept, by_lexicon, by_encoder = (
+        np.array([getattr(decisions.labels[label], name) for label in LABELS])
+        for name in ("intercept", "lexicon", "encoder")
+    )
+    columns = [encoder.labels.index(label) for label in LABELS]
+    found: dict[str, dict[str, NDArray[np.float64]]] = {"encoder": {}, "lexicons": {}, "both": {}}
+    for key, own in sets.items():
+        logits = np.concatenate([note.segments[:, columns] for note in encoder.score(texts(own))]).astype(float)
+        sums = np.concatenate([labeler.sums(note.signals) for note in prepare(own)])
+        found["encoder"][key] = _logistic(logits)
+        found["lexicons"][key] = _logistic(sums)
+        found["both"][key] = _logistic(intercept + by_lexicon * sums + by_encoder * logits)
+    notes = len(read_split("train"))
+    for name, title in SHIPPED.items():
+        add(row(title, found[name], sets, notes) | {"notes_sha256": digest()})
+
+
+def _logistic(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-values)))
+
+
+def main() -> None:
+    """Train, measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="variants; all when none is named")
+    parser.add_argument("--shipped", action="store_true", help="train nothing; measure what is shipped")
+    parser.add_argument("--encoder", default=ENCODER, help=f"folder or hub id of the base encoder ({ENCODER})")
+    arguments = parser.parse_args()
+    sets = {name: read_split(name) for name in ("validation", "test", "test_second")} | {
+        "reference": list(read_lines(REFERENCE))
+    }
+    if arguments.shipped:
+        shipped(sets)
+        return
+    for name in arguments.names or VARIANTS:
+        settings, batches = VARIANTS[name]
+        kept = set(splits()["train"][:batches])
+        notes = [note for note in read_split("train") if note["batch"] in kept]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "tokenizer.json"
+            vocabulary = prune_vocabulary(tokenizer_of(arguments.encoder), path)
+            tokens = Tokens(path)
+        lessons = Lessons(notes, read_split("fragments"), settings.seed)
+        network = fit(lessons, tokens, arguments.encoder, settings, vocabulary=vocabulary)
+        scores = {
+            key: _logistic(np.concatenate(score_with_torch(network, tokens, texts(own))).astype(float))
+            for key, own in sets.items()
+        }
+        add(row(name, scores, sets, len(notes)) | {"notes_sha256": digest()})
+
+
+def add(found: Mapping[str, Any]) -> None:
+    """Put a row into the file, in the place of one of the same name."""
+    rows = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.is_file() else []
+    rows = [*(row for row in rows if row["name"] != found["name"]), found]
+    RESULT.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

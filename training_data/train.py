@@ -1,0 +1,217 @@
+"""Train the encoder on the labelled notes, export it, fit its decisions on validation notes, write the artifact.
+
+    python -m training_data.train [--encoder PATH_OR_HUB_ID] [--device cuda]
+    python -m training_data.train --decide      only fit the decisions anew; needs no torch
+
+``cuewise train`` runs this from a checkout. The same notes, seed and machine give the same artifact. Needs the
+``train`` extra; on two processors it takes well under an hour.
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analyzer.evaluate import JUDGED_KINDS
+from analyzer.kind import note_kind
+from analyzer.labels import Labeler, is_weak
+from analyzer.lexicon import load_lexicons
+from analyzer.segment import Segmenter
+from analyzer.types import Dimension, Kind, Verdict
+from models import artifact
+from models.encoder import TOKENIZER, WEIGHTS, Encoder
+from models.export import export, prune_vocabulary, score_with_torch
+from models.train import Example, Settings, fit
+from models.windows import Tokens
+from training_data.corpus import FITTED, LABELS, Record, digest, read_split
+from training_data.fit_decisions import Scored, evidence_of, fit_decisions, label_decisions, probabilities
+from training_data.fit_points import prepare, right_labels
+
+ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+NAME, VERSION = "encoder", "1"
+OWN = 0.5  # share of the notes that are learned in our own segments, the others in the annotators'
+DECIDED = ("validation",)  # the splits on which decisions are fitted
+NOTE_OUTPUTS = (
+    *(f"{dimension}>={level}" for dimension in Dimension for level in (1, 2)),
+    *(f"verdict:{verdict}" for verdict in Verdict),
+    *(f"kind:{kind}" for kind in Kind),
+)
+
+
+def note_target(note: Record) -> list[float]:
+    """What the outputs for a whole note should be; NaN where the annotation says nothing."""
+    judged = note["kind"] in JUDGED_KINDS
+    return [
+        *(float(note["rubric"][dimension] >= level) for dimension in Dimension for level in (1, 2)),
+        *(float(note["verdict"] == verdict) if judged else np.nan for verdict in Verdict),
+        *(float(note["kind"] == kind) for kind in Kind),
+    ]
+
+
+class Lessons:
+    """What each epoch shows: every note, in the annotators' segments or in our own."""
+
+    def __init__(self, notes: Sequence[Record], fragments: Sequence[Record], seed: int) -> None:
+        segmenter = Segmenter(load_lexicons())
+        self._seed = seed
+        self._notes = [(note, True) for note in notes] + [(note, False) for note in fragments]
+        self._cuts = [self._cut(note, segmenter) for note, _ in self._notes]
+
+    @staticmethod
+    def _cut(note: Record, segmenter: Segmenter) -> tuple[list[tuple[str, frozenset[Any]]], ...]:
+        """The note in the annotators' segments, and in our own."""
+        text = note["text"]
+        theirs = [(text[s["start"] : s["end"]], frozenset(s["labels"])) for s in note["segments"]]
+        ours = [(text[s.start : s.end], right_labels(note, s.start, s.end)) for s in segmenter(text).segments]
+        return theirs, ours
+
+    def __call__(self, epoch: int) -> list[Example]:
+        """The examples of an epoch."""
+        rng = random.Random(f"{self._seed} {epoch}")
+        examples = []
+        for (note, is_whole), (theirs, ours) in zip(self._notes, self._cuts, strict=True):
+            segments = ours if rng.random() < OWN else theirs
+            if segments:
+                target = note_target(note) if is_whole else [np.nan] * len(NOTE_OUTPUTS)
+                labels = [[label in given for label in LABELS] for _, given in segments]
+                examples.append(
+                    Example(
+                        tuple(words for words, _ in segments),
+                        np.array(labels, dtype=np.float32),
+                        np.array(target, dtype=np.float32),
+                    )
+                )
+        return examples
+
+
+def scored(records: Sequence[Record], encoder: Encoder) -> list[Scored]:
+    """Put the scores of lexicons and encoder beside notes."""
+    lexicons = load_lexicons()
+    labeler = Labeler(lexicons, lexicons.decisions)
+    prepared = prepare(records)
+    texts = [[note.record["text"][s.start : s.end] for s in note.segmentation.segments] for note in prepared]
+    columns = [encoder.labels.index(label) for label in LABELS]
+    found = []
+    for note, scores in zip(prepared, encoder.score(texts), strict=True):
+        found.append(
+            Scored(
+                record=note.record,
+                right=note.labels,
+                is_unticked=tuple(segment.is_unticked for segment in note.segmentation.segments),
+                lexicon=labeler.sums(note.signals),
+                encoder=scores.segments[:, columns].astype(float),
+                note_logits=dict(zip(encoder.note_outputs, map(float, scores.note), strict=True)),
+                lexicon_kind="",
+            )
+        )
+    labels = label_decisions(found, has_encoder=True)
+    for at, (note, own) in enumerate(zip(prepared, found, strict=True)):
+        strong = len({item.segment for item in evidence_of(own, labels) if not is_weak(item)})
+        kind = note_kind(note.segmentation, note.hits.kinds, evidence_segments=strong)
+        found[at] = replace(own, lexicon_kind=str(kind))
+    return found
+
+
+def agreement(notes: Sequence[Scored], as_trained: Sequence[Any], labels: Mapping[str, Mapping[str, float]]) -> float:
+    """Share of segments whose labels are the same with the network as trained and as exported."""
+    same, total = 0, 0
+    thresholds = np.array([labels[label]["threshold"] for label in LABELS])
+    for note, logits in zip(notes, as_trained, strict=True):
+        other = replace(note, encoder=logits.astype(float))
+        equal = (probabilities(note, labels) >= thresholds) == (probabilities(other, labels) >= thresholds)
+        same += int(equal.all(axis=1).sum())
+        total += len(equal)
+    return same / total
+
+
+def main() -> None:
+    """Train, export, decide and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", default=ENCODER, help=f"folder or hub id of the base encoder ({ENCODER})")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--decide", action="store_true", help="train nothing; fit the decisions anew")
+    parser.add_argument("--output", type=Path, default=artifact.ARTIFACTS, help="folder of artifacts")
+    arguments = parser.parse_args()
+    if arguments.decide:
+        decide(arguments.output)
+        return
+    started = time.perf_counter()
+    settings = Settings()
+    folder = arguments.output / NAME
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = prune_vocabulary(tokenizer_of(arguments.encoder), folder / TOKENIZER)
+    tokens = Tokens(folder / TOKENIZER)
+    lessons = Lessons(read_split("train"), read_split("fragments"), settings.seed)
+    network = fit(lessons, tokens, arguments.encoder, settings, device=arguments.device, vocabulary=vocabulary)
+    print(f"trained in {time.perf_counter() - started:.0f} s")
+    write(network.cpu(), folder, settings, arguments.encoder)
+
+
+def write(network: Any, folder: Path, settings: Settings, encoder: str) -> None:
+    """Export a network, fit its decisions, and write the artifact."""
+    export(network, folder / WEIGHTS)
+    manifest = artifact.Manifest(
+        name=NAME,
+        version=VERSION,
+        files=artifact.hashes(folder, (WEIGHTS, TOKENIZER)),
+        labels=tuple(map(str, LABELS)),
+        note_outputs=NOTE_OUTPUTS,
+        decisions={},
+        training={
+            "base": ENCODER,
+            "notes_sha256": digest(),
+            "notes": len(read_split("train")),
+            "pieces": len(read_split("fragments")),
+            "decided_on_sha256": digest(DECIDED),
+            "splits": list(FITTED),
+            "settings": asdict(settings),
+            "libraries": {name: version(name) for name in ("torch", "transformers", "onnxruntime", "scikit-learn")},
+        },
+    )
+    exported = Encoder(manifest, folder)
+    notes = scored([note for split in DECIDED for note in read_split(split)], exported)
+    labels = label_decisions(notes, has_encoder=True)
+    texts = _texts(notes)
+    same = agreement(notes, score_with_torch(network, Tokens(folder / TOKENIZER), texts), labels)
+    print(f"labels of {same:.2%} of the segments are the same after export")
+    manifest = replace(
+        manifest,
+        decisions=fit_decisions(notes, labels),
+        training={**manifest.training, "same_after_export": round(same, 4)},
+    )
+    artifact.write(manifest, folder.parent)
+    print(json.dumps(manifest.training, indent=1))
+
+
+def decide(folder: Path) -> None:
+    """Fit the decisions of the encoder that is there anew."""
+    manifest, place = artifact.load(NAME, folder)
+    notes = scored([note for split in DECIDED for note in read_split(split)], Encoder(manifest, place))
+    decisions = fit_decisions(notes, label_decisions(notes, has_encoder=True))
+    training = {**manifest.training, "decided_on_sha256": digest(DECIDED)}
+    artifact.write(replace(manifest, decisions=decisions, training=training), folder)
+
+
+def _texts(notes: Sequence[Scored]) -> list[list[str]]:
+    segmenter = Segmenter(load_lexicons())
+    return [[note.record["text"][s.start : s.end] for s in segmenter(note.record["text"]).segments] for note in notes]
+
+
+def tokenizer_of(encoder: str) -> Path:
+    """The tokenizer of a base encoder, in a folder or from the public hub."""
+    if Path(encoder).is_dir():
+        return Path(encoder) / "tokenizer.json"
+    from transformers.utils.hub import cached_file
+
+    return Path(cached_file(encoder, "tokenizer.json"))
+
+
+if __name__ == "__main__":
+    main()
