@@ -90,6 +90,24 @@ def export(network: "Network", path: Path) -> None:
         quantizer.model.save_model_to_file(str(path), use_external_data_format=False)
 
 
+def unrounded_copy(source: Path, target: Path) -> None:
+    """Copy an exported network so that it computes with whole activations: as it was trained, its weights being those.
+
+    Parameters
+    ----------
+    source, target : Path
+        Files of ONNX.
+    """
+    import onnx
+
+    model = onnx.load(str(source))
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "accuracy_level":
+                attribute.i = 0
+    onnx.save(model, str(target))
+
+
 def score_with_torch(network: "Network", tokens: Tokens, notes: Sequence[Sequence[str]]) -> list[Array]:
     """Score segments with the network as trained, to compare the exported one with.
 

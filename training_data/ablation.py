@@ -29,7 +29,7 @@ from training_data.corpus import HERE, LABELS, REFERENCE, Record, digest, read_l
 from training_data.documents import rounded
 from training_data.fit_decisions import best_threshold, f1_of
 from training_data.fit_points import prepare, right_labels
-from training_data.train import ENCODER, Lessons, tokenizer_of
+from training_data.train import ENCODER, Lessons, file_of, texts
 
 RESULT = HERE / "ablation.json"
 EARLIER = 111  # batches of the training split that were written first, alike in length and format
@@ -78,12 +78,6 @@ def wanted(notes: Sequence[Record]) -> NDArray[np.bool_]:
     )
 
 
-def texts(notes: Sequence[Record]) -> list[list[str]]:
-    """The words of our segments of each note."""
-    segmenter = Segmenter(load_lexicons())
-    return [[note["text"][s.start : s.end] for s in segmenter(note["text"]).segments] for note in notes]
-
-
 def shipped(sets: Mapping[str, Sequence[Record]]) -> None:
     """Add the rows of what is shipped: the encoder alone, the lexicons alone, and both together."""
     encoder, lexicons = Encoder.load(), load_lexicons()
@@ -129,7 +123,7 @@ def main() -> None:
         notes = [note for note in read_split("train") if note["batch"] in kept]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "tokenizer.json"
-            vocabulary = prune_vocabulary(tokenizer_of(arguments.encoder), path)
+            vocabulary = prune_vocabulary(file_of(arguments.encoder, "tokenizer.json"), path)
             tokens = Tokens(path)
         lessons = Lessons(notes, read_split("fragments"), settings.seed)
         network = fit(lessons, tokens, arguments.encoder, settings, vocabulary=vocabulary)

@@ -29,7 +29,7 @@ from training_data.augment import CHANGES, augment
 from training_data.corpus import HERE, LABELS, REFERENCE, Record, digest, read_lines, read_split, words
 from training_data.documents import rounded
 from training_data.fit_decisions import f1_of
-from training_data.train import tokenizer_of
+from training_data.train import file_of
 
 RESULT = HERE / "learning_curve.json"
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -99,7 +99,7 @@ class Transformer:
 
     def __init__(self, encoder: str) -> None:
         self._encoder = encoder
-        self._tokens = Tokens(tokenizer_of(encoder))
+        self._tokens = Tokens(file_of(encoder, "tokenizer.json"))
 
     def fit(self, notes: Sequence[Record]) -> "Transformer":
         """Fine-tune on labelled notes."""

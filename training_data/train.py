@@ -1,15 +1,16 @@
 """Train the encoder on the labelled notes, export it, fit its decisions on validation notes, write the artifact.
 
     python -m training_data.train [--encoder PATH_OR_HUB_ID] [--device cuda]
-    python -m training_data.train --decide      only fit the decisions anew; needs no torch
+    python -m training_data.train --decide      only fit the decisions anew, without torch
 
 ``cuewise train`` runs this from a checkout. The same notes, seed and machine give the same artifact. Needs the
 ``train`` extra; on two processors it takes well under an hour.
 """
 
 import argparse
-import json
 import random
+import shutil
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -27,7 +28,7 @@ from analyzer.segment import Segmenter
 from analyzer.types import Dimension, Kind, Verdict
 from models import artifact
 from models.encoder import TOKENIZER, WEIGHTS, Encoder
-from models.export import export, prune_vocabulary, score_with_torch
+from models.export import export, prune_vocabulary, unrounded_copy
 from models.train import Example, Settings, fit
 from models.windows import Tokens
 from training_data.corpus import FITTED, LABELS, Record, digest, read_split
@@ -96,10 +97,9 @@ def scored(records: Sequence[Record], encoder: Encoder) -> list[Scored]:
     lexicons = load_lexicons()
     labeler = Labeler(lexicons, lexicons.decisions)
     prepared = prepare(records)
-    texts = [[note.record["text"][s.start : s.end] for s in note.segmentation.segments] for note in prepared]
     columns = [encoder.labels.index(label) for label in LABELS]
     found = []
-    for note, scores in zip(prepared, encoder.score(texts), strict=True):
+    for note, scores in zip(prepared, encoder.score(texts(records)), strict=True):
         found.append(
             Scored(
                 record=note.record,
@@ -140,23 +140,23 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=artifact.ARTIFACTS, help="folder of artifacts")
     arguments = parser.parse_args()
     if arguments.decide:
-        decide(arguments.output)
+        decide(*artifact.load(NAME, arguments.output))
         return
     started = time.perf_counter()
     settings = Settings()
     folder = arguments.output / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = prune_vocabulary(tokenizer_of(arguments.encoder), folder / TOKENIZER)
+    vocabulary = prune_vocabulary(file_of(arguments.encoder, TOKENIZER), folder / TOKENIZER)
     tokens = Tokens(folder / TOKENIZER)
     lessons = Lessons(read_split("train"), read_split("fragments"), settings.seed)
     network = fit(lessons, tokens, arguments.encoder, settings, device=arguments.device, vocabulary=vocabulary)
     print(f"trained in {time.perf_counter() - started:.0f} s")
-    write(network.cpu(), folder, settings, arguments.encoder)
+    export(network.cpu(), folder / WEIGHTS)
+    write(folder, settings, arguments.encoder)
 
 
-def write(network: Any, folder: Path, settings: Settings, encoder: str) -> None:
-    """Export a network, fit its decisions, and write the artifact."""
-    export(network, folder / WEIGHTS)
+def write(folder: Path, settings: Settings, encoder: str) -> None:
+    """Write the manifest of an exported network, and fit its decisions."""
     manifest = artifact.Manifest(
         name=NAME,
         version=VERSION,
@@ -165,7 +165,8 @@ def write(network: Any, folder: Path, settings: Settings, encoder: str) -> None:
         note_outputs=NOTE_OUTPUTS,
         decisions={},
         training={
-            "base": ENCODER,
+            "base": Path(encoder).name if Path(encoder).is_dir() else encoder,
+            "base_sha256": artifact.sha256(file_of(encoder, "model.safetensors")),
             "notes_sha256": digest(),
             "notes": len(read_split("train")),
             "pieces": len(read_split("fragments")),
@@ -175,42 +176,43 @@ def write(network: Any, folder: Path, settings: Settings, encoder: str) -> None:
             "libraries": {name: version(name) for name in ("torch", "transformers", "onnxruntime", "scikit-learn")},
         },
     )
-    exported = Encoder(manifest, folder)
-    notes = scored([note for split in DECIDED for note in read_split(split)], exported)
+    decide(manifest, folder)
+
+
+def decide(manifest: artifact.Manifest, folder: Path) -> None:
+    """Fit the decisions of an encoder, count the labels that rounding changes under them, and write the manifest."""
+    notes = scored([note for split in DECIDED for note in read_split(split)], Encoder(manifest, folder))
     labels = label_decisions(notes, has_encoder=True)
-    texts = _texts(notes)
-    same = agreement(notes, score_with_torch(network, Tokens(folder / TOKENIZER), texts), labels)
-    print(f"labels of {same:.2%} of the segments are the same after export")
-    manifest = replace(
-        manifest,
-        decisions=fit_decisions(notes, labels),
-        training={**manifest.training, "same_after_export": round(same, 4)},
-    )
-    artifact.write(manifest, folder.parent)
-    print(json.dumps(manifest.training, indent=1))
+    same = agreement(notes, as_trained(manifest, folder, [note.record for note in notes]), labels)
+    print(f"labels of {same:.2%} of the segments are those of the network as trained")
+    training = {**manifest.training, "decided_on_sha256": digest(DECIDED), "same_after_export": round(same, 4)}
+    artifact.write(replace(manifest, decisions=fit_decisions(notes, labels), training=training), folder.parent)
 
 
-def decide(folder: Path) -> None:
-    """Fit the decisions of the encoder that is there anew."""
-    manifest, place = artifact.load(NAME, folder)
-    notes = scored([note for split in DECIDED for note in read_split(split)], Encoder(manifest, place))
-    decisions = fit_decisions(notes, label_decisions(notes, has_encoder=True))
-    training = {**manifest.training, "decided_on_sha256": digest(DECIDED)}
-    artifact.write(replace(manifest, decisions=decisions, training=training), folder)
+def as_trained(manifest: artifact.Manifest, folder: Path, records: Sequence[Record]) -> list[Any]:
+    """Logits of each note's segments by the network as trained, columns in the order of ``LABELS``."""
+    with tempfile.TemporaryDirectory() as name:
+        copy = Path(name)
+        shutil.copyfile(folder / TOKENIZER, copy / TOKENIZER)
+        unrounded_copy(folder / WEIGHTS, copy / WEIGHTS)
+        found = Encoder(manifest, copy).score(texts(records))
+    columns = [manifest.labels.index(label) for label in LABELS]
+    return [scores.segments[:, columns] for scores in found]
 
 
-def _texts(notes: Sequence[Scored]) -> list[list[str]]:
+def texts(records: Sequence[Record]) -> list[list[str]]:
+    """The words of our segments of each note."""
     segmenter = Segmenter(load_lexicons())
-    return [[note.record["text"][s.start : s.end] for s in segmenter(note.record["text"]).segments] for note in notes]
+    return [[note["text"][s.start : s.end] for s in segmenter(note["text"]).segments] for note in records]
 
 
-def tokenizer_of(encoder: str) -> Path:
-    """The tokenizer of a base encoder, in a folder or from the public hub."""
+def file_of(encoder: str, name: str) -> Path:
+    """A file of a base encoder, in a folder or from the public hub."""
     if Path(encoder).is_dir():
-        return Path(encoder) / "tokenizer.json"
+        return Path(encoder) / name
     from transformers.utils.hub import cached_file
 
-    return Path(cached_file(encoder, "tokenizer.json"))
+    return Path(cached_file(encoder, name))
 
 
 if __name__ == "__main__":
