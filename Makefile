@@ -36,6 +36,7 @@ test: $(INSTALLED_DEV)
 bench: $(INSTALLED_DEV)
 	@echo "The benchmarks live in tests/benchmarks; they measure this machine and compare with other tools."
 	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python tests/benchmarks/service.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -5,13 +5,15 @@ What a command needs of the analyzer it imports itself, so that ``cuewise --help
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import date, datetime
 from io import BytesIO, TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
@@ -20,13 +22,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from analyzer.errors import AnalyzerError, NoteError
-from analyzer.types import Failure, Level, Note, Origin, Result, Status
+from analyzer.types import ClaimsMatch, Failure, Level, Note, Origin, Result, Status
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
+    from analyzer.claims import ClaimsFile
     from analyzer.engine import ModelChoice
     from analyzer.evaluate import Metrics
+    from analyzer.icd10.catalogue import Catalogue, Checked, Code, Exclusion
     from analyzer.lexicon import Source
-    from analyzer.rules.rule import Example, Rule
+    from analyzer.rules.rule import Rule
+    from api.database import Database
+    from api.settings import Settings
 
 FORMATS = ("table", "jsonl", "csv", "xlsx", "html")
 """The names of ``analyzer.report.FORMATS``, which is not imported for a help text; a test compares them."""
@@ -45,16 +53,12 @@ _STDIN = "-"
 
 # Exit statuses of the contract, and those that shells expect after a signal.
 _BELOW, _USAGE, _UNREAD = 1, 2, 3
+_NOT_VALID = 1
+_NOT_WHOLE = 1
 _INTERNAL, _INTERRUPTED, _PIPE_CLOSED = 70, 130, 141
 
 _SHOWN_FAILURES = 10
 _READ_AHEAD = 20_000  # records held to know how long the work is; beyond, the progress bar counts without an end
-_PROVENANCE = {
-    "P": "primary source",
-    "P-old": "primary source, in an older revision",
-    "S": "secondary source",
-    "G": "general knowledge of the field",
-}
 
 
 class _Failed(click.ClickException):
@@ -164,6 +168,21 @@ _model_option = click.option(
 )
 
 
+_payer_option = click.option(
+    "--payer",
+    metavar="NAME",
+    help="Judge every note by this payer's rules, whatever its record says. [default: the record's, or medicare-b]",
+)
+
+
+_config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A clinic's settings, in TOML: levels, figures, thresholds, payers and tables of its own.",
+)
+
+
 # audit
 
 
@@ -176,6 +195,15 @@ _model_option = click.option(
     help="What to write. [default: by the suffix of --output, or table]",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, and not to standard output.")
+@click.option(
+    "--claims",
+    "claims_path",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Claim lines to join to the notes by patient and date: .csv, .tsv, .xlsx, or X12 837P or 837I.",
+)
+@_payer_option
+@_config_option
 @_jobs_option
 @click.option(
     "--fail-under",
@@ -191,6 +219,9 @@ def audit(
     paths: tuple[str, ...],
     format_name: str | None,
     output: str | None,
+    claims_path: str | None,
+    payer: str | None,
+    config: Path | None,
     jobs: int,
     fail_under: float | None,
     no_preview: bool,
@@ -205,9 +236,9 @@ def audit(
       0  done
       1  done, and a note scores less than --fail-under
       2  wrong usage; nothing was audited
-      3  some notes could not be read; the others were audited
+      3  some notes or claim lines could not be read; the others were audited
     """
-    target = _output_path(ctx, output, paths)
+    target = _output_path(ctx, output, [*paths, claims_path] if claims_path else paths)
     chosen = _choose_format(ctx, format_name, target)
     _check_inputs(ctx, paths)
 
@@ -216,17 +247,29 @@ def audit(
     from analyzer.report import write
 
     tally = _Tally(fail_under)
-    records = read_notes(paths)
-    if target is not None:
-        records = _leave_out(records, target)
+    claims = _read_claims(ctx, claims_path)
+    records: Iterable[Note | Failure] = read_notes(paths)
+    left_out = {target: "the output"} if target is not None else {}
+    if claims_path is not None:
+        left_out[Path(claims_path)] = "the claims file"
+    if left_out:
+        records = _leave_out(records, left_out)
+    match = None
+    if claims is not None:
+        from analyzer.claims import join_claims
+
+        records, match = join_claims(records, claims)
     results = _analyze(
-        Analyzer.load(preview=not no_preview, model=model).analyze_all,
+        Analyzer.load(preview=not no_preview, payer=payer, config=config, model=model).analyze_all,
         records,
         jobs=jobs,
         is_shown=target is not None or chosen not in _STREAMED or not sys.stdout.isatty(),
     )
-    _write(lambda to: write(tally.watch(results), chosen, to), target)
+    everything = chain(results, claims.failures if claims else ())
+    _write(lambda to: write(tally.watch(everything), chosen, to, claims=match), target)
     tally.report(with_details=target is not None or chosen != "table")
+    if match is not None:
+        _report_match(match)
     if target is not None:
         _say(f"Wrote {target} ({_count(tally.notes, 'note')}).")
     ctx.exit(tally.exit_status)
@@ -284,17 +327,49 @@ def _is_same_file(path: Path, other: Path) -> bool:
         return False
 
 
-def _leave_out(records: Iterable[Note | Failure], target: Path) -> Iterator[Note | Failure]:
-    """Skip what an earlier run left at the place of the output, inside a folder that is audited."""
-    is_output: dict[str, bool] = {}
+def _leave_out(records: Iterable[Note | Failure], others: Mapping[Path, str]) -> Iterator[Note | Failure]:
+    """Skip files inside a folder that is audited which hold no notes: an earlier run's output, the claims."""
+    is_other: dict[str, bool] = {}
     for record in records:
         file = record.origin.file if record.origin else ""
-        if file not in is_output:
-            is_output[file] = _is_same_file(Path(file), target)
-            if is_output[file]:
-                _say(f"Left out {file}, which is the output.")
-        if not is_output[file]:
+        if file not in is_other:
+            what = next((what for path, what in others.items() if _is_same_file(Path(file), path)), None)
+            is_other[file] = what is not None
+            if what is not None:
+                _say(f"Left out {file}, which is {what}.")
+        if not is_other[file]:
             yield record
+
+
+def _read_claims(ctx: click.Context, path: str | None) -> "ClaimsFile | None":
+    if path is None:
+        return None
+    from analyzer.claims import read_claims
+
+    try:
+        return read_claims(path)
+    except NoteError as error:
+        field = f", field {error.field}" if error.field else ""
+        raise click.BadParameter(f"'{_clean(path)}'{field}: {error}.", ctx, param_hint="--claims") from error
+
+
+def _report_match(match: ClaimsMatch) -> None:
+    """Say on standard error how much of the claims file belongs to the notes, and what does not."""
+    lines = f"{_count(match.matched_lines, 'line')} of {match.lines:,} joined"
+    _say(f"Claims: {lines} to {match.matched_notes:,} of {_count(match.notes, 'note')}.")
+    for remark in match.remarks:
+        _say(f"  {remark}")
+    _list("claim line", "note", [f"{line.billed.origin}: {line.reason}" for line in match.unmatched_lines])
+    _list("note", "claim line", [f"{note.origin or 'a note'}: {note.reason}" for note in match.unmatched_notes])
+
+
+def _list(noun: str, missing: str, entries: Sequence[str]) -> None:
+    if entries:
+        _say(f"{_count(len(entries), noun)} without a {missing}:")
+    for entry in entries[:_SHOWN_FAILURES]:
+        _say(f"  {entry}")
+    if len(entries) > _SHOWN_FAILURES:
+        _say(f"  and {len(entries) - _SHOWN_FAILURES:,} more")
 
 
 class _Tally:
@@ -307,9 +382,13 @@ class _Tally:
         self._below = 0
         self._failures = 0
         self._shown: list[Failure] = []
+        self._charge: float | None = None
+        self._at_risk = 0.0
 
     def watch(self, results: Iterable[Result]) -> Iterator[Result]:
         """Hand the results through and count them."""
+        from analyzer.report.money import note_money
+
         for result in results:
             if isinstance(result, Failure):
                 self._failures += 1
@@ -317,6 +396,9 @@ class _Tally:
                     self._shown.append(result)
             else:
                 self.notes += 1
+                if money := note_money(result):
+                    self._charge = (self._charge or 0.0) + money.charge
+                    self._at_risk += money.at_risk
                 # A missed visit holds no evidence of treatment, and should not stop a batch for it.
                 self._judged += result.is_judged
                 self._below += self._fail_under is not None and result.is_judged and result.score < self._fail_under
@@ -331,6 +413,11 @@ class _Tally:
                 _say(f"  {_describe(failure)}")
             if self._failures > len(self._shown):
                 _say(f"  and {self._failures - len(self._shown):,} more")
+        if self._charge is not None and with_details:
+            from analyzer.report.money import dollars
+            from analyzer.report.words import load_words
+
+            _say(f"Charges: {dollars(self._charge)}, {dollars(self._at_risk)} of it at risk. {load_words().money}")
         if self._below and self._fail_under is not None:
             _say(f"{self._below:,} of {_count(self._judged, 'judged note')} scored less than {self._fail_under:g}.")
 
@@ -397,22 +484,51 @@ def _write(write: Callable[[Any], None], target: Path | None) -> None:
 @cli.command()
 @click.option("--family", metavar="ABC", help="Only this family: the three letters that codes begin with.")
 @click.option("--level", type=click.Choice([level.value for level in Level]), help="Only findings of this level.")
-@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--payer", metavar="NAME", help="Only rules that run for this payer, with the level they have there.")
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="Only rules that hold on this date of service.",
+)
+@_config_option
+@click.option(
+    "--format", "format_name", type=click.Choice(["table", "json", "markdown"]), default="table", show_default=True
+)
 @click.pass_context
-def rules(ctx: click.Context, family: str | None, level: str | None, format_name: str) -> None:
+def rules(
+    ctx: click.Context,
+    family: str | None,
+    level: str | None,
+    payer: str | None,
+    day: datetime | None,
+    config: Path | None,
+    format_name: str,
+) -> None:
     """List the rules: what the findings in a report complain about."""
+    from analyzer.catalogue import rules_page
+    from analyzer.policy import load_policies
     from analyzer.rules import RULES
 
     families = sorted({rule.family for rule in RULES})
     if family is not None and family.upper() not in families:
         raise click.BadParameter(f"'{family}' is none of {', '.join(families)}.", ctx, param_hint="--family")
+    policies = load_policies(payer=payer, config=config)
+    pack = policies.pack_of(None)[0] if payer is not None or config is not None else None
+    levels = {rule.code: rule.level if pack is None else policies.level(rule, pack) for rule in RULES}
     chosen = [
-        rule
+        replace(rule, level=found)
         for rule in RULES
-        if (family is None or rule.family == family.upper()) and (level is None or rule.level == level)
+        if (found := levels[rule.code]) is not None
+        and (family is None or rule.family == family.upper())
+        and (level is None or found == level)
+        and (day is None or rule.is_in_force(day.date()))
     ]
     if format_name == "json":
         click.echo(json.dumps([_rule_record(rule) for rule in chosen], ensure_ascii=False, indent=2))
+    elif format_name == "markdown":
+        click.echo(rules_page(chosen, policies), nl=False)
     else:
         _print_rules(chosen)
 
@@ -428,6 +544,9 @@ def _rule_record(rule: "Rule") -> dict[str, object]:
         "title": rule.title,
         "why": rule.why,
         "sources": list(rule.sources),
+        "payers": list(rule.payers),
+        "valid_from": rule.valid_from.isoformat() if rule.valid_from else None,
+        "valid_to": rule.valid_to.isoformat() if rule.valid_to else None,
         "known_limits": rule.known_limits,
     }
 
@@ -479,16 +598,21 @@ def _suggest(wanted: str, known: "Sequence[Rule]") -> str:
     return f"Did you mean {', '.join(found)}?" if found else "All of them: cuewise rules"
 
 
-def _print_rule(rule: "Rule", sources: "Sequence[Source]") -> None:
-    from rich.console import Console
-    from rich.text import Text
+class _Page:
+    """Prints headings and indented paragraphs as wide as the terminal, what stands in ``[[ ]]`` marked."""
 
-    console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+    def __init__(self) -> None:
+        from rich.console import Console
 
-    def show(text: str, indent: int = 2, style: str = "") -> None:
+        self._console = Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+
+    def show(self, text: str, indent: int = 2, style: str = "") -> None:
+        """Print lines, each wrapped to the width."""
+        from rich.text import Text
+
         for line in text.splitlines() or [""]:
             margin = " " * indent
-            width = max(20, console.width)
+            width = max(20, self._console.width)
             for part in textwrap.wrap(
                 line,
                 width,
@@ -497,52 +621,441 @@ def _print_rule(rule: "Rule", sources: "Sequence[Source]") -> None:
                 break_on_hyphens=False,
                 break_long_words=False,
             ) or [""]:
-                console.print(_mark(Text(part, style=style)), soft_wrap=True)
+                self._console.print(_mark(Text(part, style=style)), soft_wrap=True)
 
-    def head(title: str) -> None:
-        console.print()
-        console.print(Text(title, style="bold"))
+    def head(self, title: str) -> None:
+        """Print a heading after an empty line."""
+        from rich.text import Text
 
+        self._console.print()
+        self._console.print(Text(title, style="bold"))
+
+
+def _print_rule(rule: "Rule", sources: "Sequence[Source]") -> None:
+    from analyzer.catalogue import PROVENANCE, describe_dates, mark_example
+
+    page = _Page()
+    show, head = page.show, page.head
     show(f"{rule.code}  {rule.name}", 0, "bold")
     show(rule.title, 0)
     preview = " (precision not yet proven; left out with --no-preview)" if rule.status is Status.PREVIEW else ""
     show(f"Level {rule.level.value}, {rule.status.value}{preview}, since {rule.since}.", 0)
+    payers = f"Payers: {', '.join(rule.payers)}, and those that extend them." if rule.payers else "Every payer."
+    dates = describe_dates(rule)
+    show(f"{payers} {f'Dates of service {dates}.' if dates else ''}".rstrip(), 0)
     head("Why")
     show(rule.why)
     head("Sources")
     for source in sources:
         show(source.title)
         show(f"{source.publisher}. Section: {source.section}. Effective: {source.effective}.", 4)
-        show(f"Read {source.read} ({_PROVENANCE.get(source.certainty, source.certainty)}).", 4)
+        show(f"Read {source.read} ({PROVENANCE.get(source.certainty, source.certainty)}).", 4)
         show(source.address, 4)
     head("Speaks of the words in [[ ]]")
     for index, example in enumerate(rule.fires):
-        show(("\n" if index else "") + _example_text(example))
+        show(("\n" if index else "") + mark_example(example))
     head("Stays silent on")
     for index, example in enumerate(rule.silent):
-        show(("\n" if index else "") + _example_text(example))
+        show(("\n" if index else "") + mark_example(example))
     head("Known limits")
     show(rule.known_limits)
 
 
-def _mark(line: Any) -> Any:
+def _mark(line: "Text") -> "Text":
     line.highlight_regex(r"\[\[.*?(\]\]|$)", "reverse")
     return line
 
 
-def _example_text(example: "Example") -> str:
-    """Return the text of an example with its marks, and the fields of the note that are set."""
-    text, parts, position = example.note.text, [], 0
-    if example.spans == ((0, len(text)),):
-        parts.append(f"(the whole note) {text}")
-        position = len(text)
+# icd
+
+
+@cli.command()
+@click.argument("query", metavar="CODE|TEXT")
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The date of service. [default: the newest release]",
+)
+@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_context
+def icd(ctx: click.Context, query: str, day: datetime | None, format_name: str) -> None:
+    """Look up an ICD-10-CM code on a date of service, or suggest codes for a text.
+
+    What looks like a code, also a misspelled one, is looked up; anything else is read as the text of a note. Text on
+    standard input is named by -.
+
+    \b
+    Exit status
+      0  the code is valid on the date; or the text was read, whether or not it supports a code
+      1  the code is not valid on the date
+      2  wrong usage
+      3  the text could not be read
+    """
+    from analyzer.icd10.catalogue import looks_like_code
+
+    if query == _STDIN:
+        query = _read_stdin(ctx)
+    if not query.strip():
+        raise click.UsageError("Give a code, or the text of a note.", ctx)
+    service = day.date() if day else None
+    if looks_like_code(query):
+        ctx.exit(_look_up(query, service, format_name))
+    _suggest_codes(query, service, format_name)
+
+
+def _read_stdin(ctx: click.Context) -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise click.UsageError("The text on standard input is not UTF-8.", ctx) from error
+
+
+def _look_up(typed: str, day: date | None, format_name: str) -> int:
+    from analyzer.icd10.catalogue import Standing, load_catalogue
+
+    catalogue = load_catalogue()
+    checked = catalogue.check(typed.strip(), day)
+    if format_name == "json":
+        click.echo(json.dumps(_code_record(checked, catalogue, day), ensure_ascii=False, indent=2))
     else:
-        for start, end in sorted(example.spans):
-            parts += [text[position:start], "[[", text[start:end], "]]"]
-            position = end
-    parts.append(text[position:])
-    fields = [f"{name}: {value}" for name in ("cpt", "minutes", "setting") if (value := getattr(example.note, name))]
-    return "".join(parts) + (f"\n({', '.join(fields)})" if fields else "")
+        _print_code(checked, catalogue, day)
+    return 0 if checked.standing is Standing.VALID else _NOT_VALID
+
+
+def _code_record(checked: "Checked", catalogue: "Catalogue", day: date | None) -> dict[str, object]:
+    code = catalogue.get(checked.code)
+    windows = code.windows if code else ()
+    return {
+        "typed": checked.typed,
+        "code": checked.code,
+        "title": checked.title,
+        "standing": checked.standing.value,
+        "date": day.isoformat() if day else None,
+        "release": catalogue.release,
+        "billable": code is not None and code.is_valid_on(day or catalogue.last_day),
+        "valid": [{"from": start.isoformat(), "to": end.isoformat() if end else None} for start, end in windows],
+        "advice": checked.advice,
+        "successors": [{"code": offer, "title": _title_of(offer, catalogue)} for offer in checked.successors],
+        "area": code.area if code else None,
+        "role": code.role if code else None,
+        "unspecified": code.is_unspecified if code else None,
+        "conditions": code.conditions if code else "",
+        "remarks": code.remarks if code else "",
+        "code_first": code.code_first if code else "",
+        "use_additional": code.use_additional if code else "",
+        "code_also": code.code_also if code else "",
+        "synonyms": list(code.synonyms) if code else [],
+        "excludes1": [_exclusion_record(*pair) for pair in _excluded(checked.code, catalogue.excludes1, catalogue)],
+        "excludes2": [_exclusion_record(*pair) for pair in _excluded(checked.code, catalogue.excludes2, catalogue)],
+    }
+
+
+def _exclusion_record(other: str, exclusion: "Exclusion") -> dict[str, str]:
+    return {"code": other, "note": exclusion.note, "note_sits_at": exclusion.sits_at}
+
+
+def _excluded(
+    code: str, find: "Callable[[str, str], Exclusion | None]", catalogue: "Catalogue"
+) -> "list[tuple[str, Exclusion]]":
+    """Return the other codes of the field that a code excludes, each with the note that says so."""
+    return [(other, exclusion) for other in catalogue.slp if (exclusion := find(code, other)) is not None]
+
+
+def _title_of(code: str, catalogue: "Catalogue") -> str:
+    known = catalogue.get(code)
+    return known.title if known else ""
+
+
+_STANDINGS = {"valid": "Valid", "not_valid_on_date": "Not valid", "not_billable": "Not billable"}
+
+
+def _print_code(checked: "Checked", catalogue: "Catalogue", day: date | None) -> None:
+    page = _Page()
+    code = catalogue.get(checked.code)
+    title = checked.title if code is None else _shown_title(checked.title)
+    page.show(f"{checked.code}  {title}".rstrip(), 0, "bold")
+    when = f"on {day}" if day else f"in {catalogue.release}, the newest release"
+    standing = f"{_STANDINGS[checked.standing]} {when}." if checked.standing in _STANDINGS else ""
+    page.show(f"{standing} {checked.advice}".strip(), 0)
+    if code is not None:
+        page.show(_describe_windows(code, catalogue), 0)
+    if checked.successors:
+        page.head("Consider instead")
+        for offer in checked.successors:
+            page.show(f"{offer}  {_shown_title(_title_of(offer, catalogue))}")
+    if code is None:
+        return
+    for title, paragraphs in (
+        ("When to use it", (code.conditions, code.remarks)),
+        ("Code first", code.code_first.split(" | ")),
+        ("Use additional code", code.use_additional.split(" | ")),
+        ("Code also", code.code_also.split(" | ")),
+    ):
+        if any(paragraphs):
+            page.head(title)
+            for paragraph in filter(None, paragraphs):
+                page.show(paragraph)
+    first = _excluded(code.code, catalogue.excludes1, catalogue)
+    second = _excluded(code.code, catalogue.excludes2, catalogue)
+    _print_exclusions(page, "Excludes1: not together, unless clearly unrelated", first)
+    _print_exclusions(page, "Excludes2: not the same, both may be reported", second)
+
+
+def _print_exclusions(page: _Page, title: str, pairs: "Iterable[tuple[str, Exclusion]]") -> None:
+    by_note: dict[tuple[str, str], list[str]] = {}
+    for other, exclusion in pairs:
+        by_note.setdefault((exclusion.sits_at, exclusion.note), []).append(other)
+    if by_note:
+        page.head(title)
+    for (sits_at, note), others in by_note.items():
+        page.show(f"[{sits_at}] {note}")
+        page.show(", ".join(others), 4)
+
+
+def _shown_title(title: str) -> str:
+    return title or "(title not available)"
+
+
+def _describe_windows(code: "Code", catalogue: "Catalogue") -> str:
+    covered = f"{catalogue.first_day} to {catalogue.last_day}"
+    if not code.windows:
+        return f"Complete code: never ({covered}). It is a category."
+    parts = []
+    for start, end in code.windows:
+        since = "" if start <= catalogue.first_day else f"from {start}"
+        until = f"until {end}" if end else ""
+        parts.append(" ".join(filter(None, (since, until))) or f"on every day that is covered ({covered})")
+    return f"Complete code: {', '.join(parts)}."
+
+
+def _suggest_codes(text: str, day: date | None, format_name: str) -> None:
+    from analyzer.engine import Analyzer
+    from analyzer.report import to_record
+
+    report = Analyzer.load().analyze(Note(text, date_of_service=day))
+    reason = next((check.reason for check in report.not_run if check.check == "icd10"), None)
+    if reason is not None:
+        raise _Failed(reason, _USAGE)
+    if format_name == "json":
+        record = to_record(report)
+        chosen = {key: record[key] for key in ("icd10", "versions")}
+        click.echo(json.dumps(chosen, ensure_ascii=False, indent=2))
+        return
+    if not report.icd10:
+        click.echo("No code is supported by this text.")
+        return
+    page = _Page()
+    for suggestion in report.icd10:
+        probability = "" if suggestion.probability is None else f"  {suggestion.probability:.0%}"
+        category = "" if suggestion.billable else "  (a category: not billable)"
+        page.show(f"{suggestion.code}{probability}  {_shown_title(suggestion.title)}{category}", 0, "bold")
+        for start, end in suggestion.evidence:
+            page.show(f"[[{_clean(text[start:end])}]]")
+        if suggestion.advice:
+            page.show(suggestion.advice)
+
+
+# serve, token, audit-log
+
+
+_settings_option = click.option(
+    "--settings",
+    "settings_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The service's settings, in TOML; CUEWISE_* variables win over it. [default: CUEWISE_SETTINGS]",
+)
+
+
+def _service_settings(path: Path | None, **changes: Any) -> "Settings":
+    try:
+        from api.settings import load_settings
+    except ImportError as error:
+        raise _no_service(error) from error
+    return load_settings(path, **changes)
+
+
+def _no_service(error: ImportError) -> _Failed:
+    return _Failed(
+        f"The service needs a package that is not installed: {error.name}. Try: pip install 'cuewise[service]'", _USAGE
+    )
+
+
+@contextmanager
+def _service_database(path: Path | None) -> "Iterator[Database]":
+    """Open the service's database, with its tables as they are now."""
+    settings = _service_settings(path)
+    try:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from api.database import Database
+        from api.migrations import upgrade
+    except ImportError as error:
+        raise _no_service(error) from error
+    try:
+        database = Database(settings.resolved_database_url)
+    except ValueError as error:
+        raise _Failed(f"The service's settings: {error}.", _USAGE) from error
+    try:
+        upgrade(database)
+        yield database
+    except SQLAlchemyError as error:  # its message may hold the address
+        raise _Failed(f"The service's database cannot be used: {type(error).__name__}.", _USAGE) from error
+    finally:
+        database.close()
+
+
+@cli.command()
+@click.option("--host", metavar="ADDRESS", help="Where to listen. [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65_535), metavar="N", help="[default: 8000; 0 takes a free one]")
+@click.option(
+    "--workers", type=click.IntRange(min=0), metavar="N", help="Processes that work off batches. [default: 1]"
+)
+@click.option(
+    "--model", type=click.Choice(["auto", "encoder", "lexicons"]), help="What reads the notes. [default: auto]"
+)
+@_settings_option
+def serve(
+    host: str | None, port: int | None, workers: int | None, model: str | None, settings_path: Path | None
+) -> None:
+    """Serve the API, CDS Hooks and the reviewer's pages, until Ctrl-C.
+
+    Without any API token (cuewise token create) it listens on a loopback address only. Its log, one JSON object a line
+    in a pipe, goes to standard error and holds nothing of a note.
+    """
+    settings = _service_settings(settings_path, host=host, port=port, batch_workers=workers, model=model)
+    try:
+        from api.serve import serve as run
+    except ImportError as error:
+        raise _no_service(error) from error
+    try:
+        run(settings)
+    except ValueError as error:
+        raise _Failed(f"The service cannot start: {error}.", _USAGE) from error
+
+
+@cli.group()
+def token() -> None:
+    """Make, list and revoke API tokens: what callers of the service show."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(["analyze", "batch", "read", "admin"]),
+    help="What the token is for; may be repeated. admin may do everything.",
+)
+@click.option("--days", type=click.IntRange(min=1, max=36_500), metavar="N", help="Void after N days. [default: never]")
+@_settings_option
+def token_create(name: str, scopes: tuple[str, ...], days: int | None, settings_path: Path | None) -> None:
+    """Make a token for NAME and print it. It is shown this once; only its hash is kept."""
+    with _service_database(settings_path) as database:
+        from api.auth import Tokens
+
+        try:
+            made = Tokens(database).create(name, scopes, days=days)
+        except ValueError as error:
+            raise click.UsageError(f"The token cannot be made: {error}.") from error
+    click.echo(made)
+    _say("Keep it now: it cannot be shown again.")
+
+
+@token.command("list")
+@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@_settings_option
+def token_list(format_name: str, settings_path: Path | None) -> None:
+    """List the tokens on record, without their secrets."""
+    with _service_database(settings_path) as database:
+        from api.auth import Tokens
+
+        tokens = Tokens(database).all()
+    records = [
+        {
+            "id": each.id,
+            "name": each.name,
+            "scopes": each.scopes.split(),
+            "created": each.created_at.isoformat(timespec="seconds"),
+            "expires": each.expires_at.isoformat(timespec="seconds") if each.expires_at else None,
+            "revoked": each.revoked_at.isoformat(timespec="seconds") if each.revoked_at else None,
+        }
+        for each in tokens
+    ]
+    if format_name == "json":
+        click.echo(json.dumps(records, ensure_ascii=False, indent=2))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("Id", "Name", "Scopes", "Created", "Expires", "Revoked"):
+        table.add_column(column, no_wrap=column == "Id")
+    for record in records:
+        cells = (" ".join(cell) if isinstance(cell, list) else str(cell or "") for cell in record.values())
+        table.add_row(*cells)
+    Console(file=sys.stdout, markup=False, highlight=False, emoji=False).print(table)
+
+
+@token.command("revoke")
+@click.argument("named", metavar="ID|NAME")
+@_settings_option
+def token_revoke(named: str, settings_path: Path | None) -> None:
+    """Make a token void at once. It stays on record, for the audit trail."""
+    with _service_database(settings_path) as database:
+        from api.auth import Tokens
+
+        try:
+            revoked = Tokens(database).revoke(named)
+        except LookupError as error:
+            raise click.UsageError("There is no token of that id or name: cuewise token list") from error
+    _say(f"Revoked {revoked.name}.")
+
+
+@cli.group("audit-log")
+def audit_log() -> None:
+    """Look after the service's audit trail: who asked what, about which ids, by which versions."""
+
+
+@audit_log.command("verify")
+@click.option("--head", metavar="HASH", help="A head that was noted earlier, which must be part of the chain still.")
+@_settings_option
+@click.pass_context
+def audit_log_verify(ctx: click.Context, head: str | None, settings_path: Path | None) -> None:
+    """Follow the chain of hashes from its beginning, and print its head.
+
+    Note the head somewhere else from time to time: entries that are cut off at the end show only against it.
+
+    \b
+    Exit status
+      0  the trail is whole
+      1  an entry was changed, removed or put in; or the head that was given is not in the chain
+      2  wrong usage
+    """
+    if head is not None and not re.fullmatch("[0-9a-fA-F]{64}", head):
+        raise click.BadParameter("a head is 64 hexadecimal digits.", ctx, param_hint="--head")
+    with _service_database(settings_path) as database:
+        from api.audit import AuditTrail
+
+        trail = AuditTrail(database)
+        try:
+            verified = trail.verify(head.lower() if head else None)
+        finally:
+            trail.close()
+    click.echo(f"{verified.entries} {verified.head}")
+    if verified.broken_at is not None:
+        _say(f"The trail is broken at entry {verified.broken_at:,}: it, or the one before it, is not what was written.")
+    elif not verified.is_head_known:
+        _say("The head that was given is not in the chain: entries were cut off or written anew.")
+    else:
+        _say(f"The trail is whole; its entries number {verified.entries:,}.")
+    if not verified.is_whole:
+        ctx.exit(_NOT_WHOLE)
 
 
 # evaluate

@@ -9,20 +9,25 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from analyzer.assertion import context
 from analyzer.decisions import Decisions
 from analyzer.errors import ModelError, NoteError
+from analyzer.facts import FactReader
+from analyzer.icd10.coder import Coder, load_coder
 from analyzer.kind import note_kind
 from analyzer.labels import Labeler, Model, is_weak
 from analyzer.lexicon import Lexicons, load_lexicons
 from analyzer.match import Hits, Matcher
+from analyzer.policy import PolicyBook, load_policies
 from analyzer.rubric import conclude, note_features, rate_dimensions, score
 from analyzer.rules import RULES
 from analyzer.rules.rule import Rule
 from analyzer.segment import Segmentation, Segmenter
 from analyzer.types import (
+    Coding,
     Evidence,
     Failure,
     Finding,
@@ -44,10 +49,9 @@ _FEW = 400  # fewer notes than this are done before other processes have started
 _CHUNK = 32  # notes a worker gets at once: large enough that sending costs little, small enough to end together
 _TOGETHER = 32  # notes that the encoder reads in one call; more gain nothing
 _WINDOW = 8  # chunks in flight for each worker
-_NOT_YET = (
-    NotRun("icd10", "Code suggestion is not part of this version."),
-    NotRun("billing", "Billing and record rules are not part of this version."),
-)
+_NO_CODER = NotRun("icd10", "Codes were not read: this analyzer was made without a coder.")
+_UNKNOWN_PAYER = NotRun("payer", "No pack knows the record's payer; only the rules that hold for every payer ran.")
+_TURNED_OFF = "Turned off in the clinic's settings."
 _SEVERITY = list(Level)
 _NO_ENCODER = NotRun(
     "encoder", "The encoder could not be loaded; labels, ratings and verdict rest on the lexicons alone."
@@ -75,7 +79,9 @@ class Analyzer:
         *,
         model: Model | None = None,
         decisions: Decisions | None = None,
+        coder: Coder | None = None,
         rules: Sequence[Rule] = RULES,
+        policies: PolicyBook | None = None,
         max_chars: int = 100_000,
         raises: bool = False,
         not_run: Sequence[NotRun] = (),
@@ -83,36 +89,51 @@ class Analyzer:
         self._lexicons = lexicons
         self._decisions = decisions or lexicons.decisions
         self._model = model
+        self._coder = coder
         self._segmenter = Segmenter(lexicons)
         self._matcher = Matcher(lexicons)
+        self._read_facts = FactReader(lexicons)
         self._labeler = Labeler(lexicons, self._decisions, model)
         self._rules = tuple(rules)
+        self._policies = policies or load_policies()
+        self._foreign = frozenset(rule.code for rule in self._rules if rule not in RULES)
         self._cited = {id: source.cited for id, source in lexicons.sources.items()}
         left_out = len(RULES) - sum(rule in RULES for rule in self._rules)
         rules_left_out = [NotRun("rules", f"{left_out} of {len(RULES)} rules were left out.")] if left_out else []
-        self._left_out = (*rules_left_out, *not_run)
+        self._left_out = (*([] if coder else [_NO_CODER]), *rules_left_out, *not_run)
         self._max_chars = max_chars
         self._raises = raises
         self._choice: ModelChoice | None = None  # set by load(): what a worker can load again for itself
-        self._is_special = raises or any(rule not in RULES for rule in self._rules)
-        self._versions = Versions(cuewise=_version(), lexicons=lexicons.hash, model=model.name if model else None)
+        self._is_special = raises or bool(self._foreign)
+        self._versions = Versions(
+            cuewise=_version(),
+            lexicons=lexicons.hash,
+            model=model.name if model else None,
+            icd10cm=coder.release if coder else None,
+        )
 
     @classmethod
     def load(
         cls,
         *,
         preview: bool = True,
+        payer: str | None = None,
+        config: Path | None = None,
         max_chars: int = 100_000,
         model: ModelChoice = "auto",
         threads: int | None = None,
         raises: bool = False,
     ) -> "Analyzer":
-        """Load lexicons, rules and the encoder.
+        """Load lexicons, rules, the coder and the encoder.
 
         Parameters
         ----------
         preview : bool
             Whether rules whose precision is not yet proven run too.
+        payer : str, optional
+            A payer whose rules judge every note, whatever payer its record names.
+        config : Path, optional
+            A clinic's settings: levels, thresholds, payers and tables of its own.
         max_chars : int
             The longest note that is analysed; a longer one is an error, never cut short.
         model : {"auto", "encoder", "lexicons"}
@@ -131,24 +152,37 @@ class Analyzer:
         ------
         LexiconError
             When a lexicon is damaged.
+        ConfigError
+            When the payer is not known or the clinic's settings are not what they should be.
         ModelError
-            When the encoder's artifact is damaged, or missing although it was insisted on.
+            When an artifact is damaged or missing; the encoder's may be missing unless it is insisted on.
         """
         rules = [rule for rule in RULES if preview or rule.status is Status.STABLE]
-        analyzer = cls._with(rules, max_chars, model, threads)
+        analyzer = cls._with(rules, load_policies(payer=payer, config=config), max_chars, model, threads)
         analyzer._choice = model
         analyzer._raises = analyzer._is_special = raises
         return analyzer
 
     @classmethod
-    def _with(cls, rules: Sequence[Rule], max_chars: int, choice: ModelChoice, threads: int | None) -> "Analyzer":
+    def _with(
+        cls, rules: Sequence[Rule], policies: PolicyBook, max_chars: int, choice: ModelChoice, threads: int | None
+    ) -> "Analyzer":
         loaded = None if choice == "lexicons" else _load_encoder(insist=choice == "encoder", threads=threads)
         lexicons = load_lexicons()
+        coder = load_coder(lexicons)
         if loaded is None:
             missing = (_NO_ENCODER,) if choice == "auto" else ()
-            return cls(lexicons, rules=rules, max_chars=max_chars, not_run=missing)
+            return cls(lexicons, coder=coder, rules=rules, policies=policies, max_chars=max_chars, not_run=missing)
         encoder, decisions = loaded
-        return cls(lexicons, model=encoder, decisions=decisions, rules=rules, max_chars=max_chars)
+        return cls(
+            lexicons,
+            model=encoder,
+            decisions=decisions,
+            coder=coder,
+            rules=rules,
+            policies=policies,
+            max_chars=max_chars,
+        )
 
     def analyze(self, note: Note) -> Report:
         """Analyse one note.
@@ -189,7 +223,8 @@ class Analyzer:
 
     def _conclude(self, read: _Read, scores: NoteScores | None) -> Report:
         note, segmentation, hits = read
-        evidence = self._labeler(segmentation, hits, context(segmentation, hits.triggers), scores)
+        asserted = context(segmentation, hits.triggers)
+        evidence = self._labeler(segmentation, hits, asserted, scores)
         note_logits: dict[str, float] = {}
         if self._model is not None and scores is not None:
             note_logits = dict(zip(self._model.note_outputs, map(float, scores.note), strict=True))
@@ -213,6 +248,9 @@ class Analyzer:
             verdict=concluded.verdict,
             unskilled_probability=concluded.unskilled_probability,
             labels=_labels_by_segment(evidence, len(segmentation.segments)),
+            coding=self._coder(note, segmentation, kind) if self._coder else Coding(),
+            facts=self._read_facts(note, segmentation, asserted),
+            policy=self._policies.at(note.payer, note.date_of_service),
         )
         findings, not_run = self._findings(reading)
         return Report(
@@ -226,7 +264,9 @@ class Analyzer:
             evidence=evidence,
             findings=findings,
             versions=self._versions,
-            not_run=(*_NOT_YET, *self._left_out, *not_run),
+            icd10=reading.coding.suggestions,
+            not_run=(*self._left_out, *not_run),
+            facts=reading.facts,
             verdict_probability=concluded.probability,
             is_verdict_unclear=concluded.is_unclear,
             unclear_wrong=self._decisions.unclear_wrong if concluded.is_unclear else None,
@@ -262,7 +302,9 @@ class Analyzer:
                 yield from self._results(together)
             return
         codes = [rule.code for rule in self._rules]
-        yield from _in_processes(chain(few, source), jobs, (codes, self._max_chars, self._choice or "lexicons"))
+        yield from _in_processes(
+            chain(few, source), jobs, (codes, self._policies, self._max_chars, self._choice or "lexicons")
+        )
 
     def _results(self, records: Sequence[Note | Failure]) -> list[Result]:
         """Analyse some notes together; what goes wrong with one is its own result."""
@@ -312,17 +354,31 @@ class Analyzer:
 
     def _findings(self, reading: Reading) -> tuple[tuple[Finding, ...], tuple[NotRun, ...]]:
         findings: list[Finding] = []
-        not_run: list[NotRun] = []
+        lacking: dict[str, list[str]] = {}
+        policy = reading.policy
         for rule in self._rules:
+            # A rule that the caller passed in has its own level; the others have what payer and clinic say.
+            level = rule.level if policy is None or rule.code in self._foreign else policy.levels.get(rule.code)
+            if level is None:
+                continue
             try:
-                findings.extend(replace(found, source=self._cited[found.source]) for found in rule.findings(reading))
+                if (lack := rule.lack(reading)) is not None:
+                    lacking.setdefault(lack, []).append(rule.code)
+                if rule.is_in_force(reading.note.date_of_service):
+                    findings.extend(
+                        replace(found, level=level, source=self._cited[found.source])
+                        for found in rule.findings(reading)
+                    )
             except Exception as error:  # one broken rule must not silence the others; it is reported, not swallowed
                 if self._raises:
                     raise
                 _LOG.error("rule %s failed on note %s: %s", rule.code, reading.note.origin, type(error).__name__)
-                not_run.append(NotRun(rule.code, "The rule failed; please report this."))
+                lacking.setdefault("The rule failed; please report this.", []).append(rule.code)
+        if policy is not None:
+            lacking[_TURNED_OFF] = [rule.code for rule in self._rules if rule.code in policy.turned_off]
         findings.sort(key=lambda finding: (_SEVERITY.index(finding.level), finding.code, finding.start))
-        return tuple(findings), tuple(not_run)
+        unknown = [_UNKNOWN_PAYER] if policy is not None and not policy.is_payer_known else []
+        return tuple(findings), (*unknown, *(NotRun(" ".join(codes), why) for why, codes in lacking.items() if codes))
 
 
 def _labels_by_segment(evidence: Iterable[Evidence], n_segments: int) -> tuple[frozenset[Label], ...]:
@@ -367,15 +423,17 @@ def _load_encoder(*, insist: bool, threads: int | None) -> tuple[Model, Decision
         raise ModelError(f"the encoder's decisions are not complete: {error}") from error
 
 
-_Setup = tuple[Sequence[str], int, ModelChoice]  # rules, longest note, model: what a worker loads for itself
+_Setup = tuple[
+    Sequence[str], PolicyBook, int, ModelChoice
+]  # rules, policies, longest note, model: a worker loads the rest
 _WORKER: list[Analyzer] = []  # a spawned worker's analyzer, loaded once
 
 
 def _load_worker(setup: _Setup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent alone answers Ctrl-C
-    codes, max_chars, choice = setup
+    codes, policies, max_chars, choice = setup
     rules = [rule for rule in RULES if rule.code in codes]
-    _WORKER.append(Analyzer._with(rules, max_chars, choice, 1))
+    _WORKER.append(Analyzer._with(rules, policies, max_chars, choice, 1))
 
 
 def _work(records: Sequence[Note | Failure]) -> list[Result]:

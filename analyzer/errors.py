@@ -36,5 +36,9 @@ class LexiconError(AnalyzerError):
     """A lexicon file is not what it should be; the message names file and line."""
 
 
+class ConfigError(AnalyzerError):
+    """A clinic's settings, or a table that they name, are not what they should be; the message names file and line."""
+
+
 class ModelError(AnalyzerError):
     """A model artifact cannot be loaded or used."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import re2
@@ -161,42 +162,53 @@ def _decisions(settings: Mapping[str, Any]) -> Decisions:
         raise LexiconError(f"lexicons/points.toml: {type(error).__name__}: {error}") from error
 
 
-def _fail(file: str, line: int, message: str) -> LexiconError:
+def fail(file: str, line: int, message: str) -> LexiconError:
+    """Make the error that names a file of the lexicons and its line."""
     return LexiconError(f"lexicons/{file}, line {line}: {message}")
 
 
-def _rows(file: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+def rows(file: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a table of the lexicons, line by line, checked for its columns, stray blanks and unknown sources."""
     text = (_FOLDER / file).read_text(encoding="utf-8")
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
-    header = tuple(next(reader, ()))
-    if header != columns:
-        raise _fail(file, 1, f"columns must be {','.join(columns)}; found {','.join(header)}")
-    sources = frozenset(_toml("sources.toml"))
-    for fields in reader:
-        line = reader.line_num
-        if len(fields) != len(columns):
-            raise _fail(file, line, f"expected {len(columns)} fields")
-        for column, value in zip(columns, fields, strict=True):
-            if value != value.strip() or "\n" in value:
-                raise _fail(file, line, f"stray white space in {column}")
-        row = dict(zip(columns, fields, strict=True))
+    sources = frozenset(settings_of("sources.toml"))
+    for line, row in table_rows(text, f"lexicons/{file}", columns):
         if "source" in row:
-            _one_of(file, line, "source", row["source"], sources)
+            one_of(file, line, "source", row["source"], sources)
         yield line, row
 
 
-def _one_of(file: str, line: int, column: str, value: str, allowed: Set[str]) -> str:
+def table_rows(text: str, name: str, columns: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a table from its text, checked for its columns and stray blanks; ``name`` is what errors call the file."""
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    try:
+        header = tuple(next(reader, ()))
+        if header != columns:
+            raise LexiconError(f"{name}, line 1: columns must be {','.join(columns)}; found {','.join(header)}")
+        for fields in reader:
+            line = reader.line_num
+            if len(fields) != len(columns):
+                raise LexiconError(f"{name}, line {line}: expected {len(columns)} fields")
+            for column, value in zip(columns, fields, strict=True):
+                if value != value.strip() or "\n" in value:
+                    raise LexiconError(f"{name}, line {line}: stray white space in {column}")
+            yield line, dict(zip(columns, fields, strict=True))
+    except csv.Error as error:
+        raise LexiconError(f"{name}, line {reader.line_num}: {error}") from error
+
+
+def one_of(file: str, line: int, column: str, value: str, allowed: Set[str]) -> str:
+    """Return the value when it is allowed."""
     if value not in allowed:
-        raise _fail(file, line, f"unknown {column} {value!r}; expected one of {', '.join(sorted(allowed))}")
+        raise fail(file, line, f"unknown {column} {value!r}; expected one of {', '.join(sorted(allowed))}")
     return value
 
 
 def _classes() -> dict[str, str]:
     terms: dict[str, list[str]] = {}
     seen: set[tuple[str, str]] = set()
-    for line, row in _rows("classes.csv", ("class", "term", "source")):
+    for line, row in rows("classes.csv", ("class", "term", "source")):
         if (row["class"], row["term"]) in seen:
-            raise _fail("classes.csv", line, "duplicate term")
+            raise fail("classes.csv", line, "duplicate term")
         seen.add((row["class"], row["term"]))
         terms.setdefault(row["class"], []).append(row["term"])
     # Longest first, so that an alternation prefers "speech therapist" over "speech".
@@ -217,11 +229,12 @@ def _expand(pattern: str, classes: Mapping[str, str]) -> str:
     return pattern
 
 
-def _expression(file: str, line: int, pattern: str, classes: Mapping[str, str]) -> str:
+def compile_pattern(file: str, line: int, pattern: str, classes: Mapping[str, str]) -> str:
+    """Expand a pattern's classes and blanks, bind it to whole words, and check that it compiles."""
     try:
         expression = _expand(pattern, classes)
     except KeyError as error:
-        raise _fail(file, line, f"unknown class {error.args[0]!r}") from error
+        raise fail(file, line, f"unknown class {error.args[0]!r}") from error
     expression = re.sub(r"(?<!\[)(?<!\\) (?![?*+{])", " +", expression)
     before = "" if expression.startswith(("^", "(?:)")) else r"\b"
     after = "" if expression.endswith(("$", "(?:)")) else r"\b"
@@ -229,7 +242,7 @@ def _expression(file: str, line: int, pattern: str, classes: Mapping[str, str]) 
     try:
         re2.compile(expression.encode("ascii"))
     except (re2.error, UnicodeEncodeError) as error:
-        raise _fail(file, line, "pattern does not compile") from error
+        raise fail(file, line, "pattern does not compile") from error
     return expression
 
 
@@ -240,24 +253,24 @@ def _patterns(
     stem = file.removesuffix(".csv")
     found: list[Pattern] = []
     names: set[str] = set()
-    for line, row in _rows(file, columns):
+    for line, row in rows(file, columns):
         if row["name"] in names:
-            raise _fail(file, line, f"duplicate name {row['name']!r}")
+            raise fail(file, line, f"duplicate name {row['name']!r}")
         names.add(row["name"])
         for needed in ("name", "pattern", "example", "near_miss", "source"):
             if not row[needed]:
-                raise _fail(file, line, f"empty {needed}")
+                raise fail(file, line, f"empty {needed}")
         try:
             weight = float(row["weight"]) if weighted else 1.0
         except ValueError as error:
-            raise _fail(file, line, "weight is not a number") from error
+            raise fail(file, line, "weight is not a number") from error
         found.append(
             Pattern(
                 file=stem,
                 name=row["name"],
-                value=_one_of(file, line, column, row[column], allowed),
+                value=one_of(file, line, column, row[column], allowed),
                 weight=weight,
-                expression=_expression(file, line, row["pattern"], classes),
+                expression=compile_pattern(file, line, row["pattern"], classes),
                 example=row["example"],
                 near_miss=row["near_miss"],
                 source=row["source"],
@@ -270,13 +283,13 @@ def _techniques() -> tuple[Term, ...]:
     file = "techniques.csv"
     found: list[Term] = []
     seen: set[tuple[str, str]] = set()
-    for line, row in _rows(file, ("term", "technique", "area", "case", "needs", "example", "near_miss", "source")):
+    for line, row in rows(file, ("term", "technique", "area", "case", "needs", "example", "near_miss", "source")):
         key = (row["term"].casefold(), row["technique"])
         if key in seen:
-            raise _fail(file, line, "duplicate term")
+            raise fail(file, line, "duplicate term")
         seen.add(key)
-        _one_of(file, line, "area", row["area"], frozenset(AREAS))
-        exact = _one_of(file, line, "case", row["case"], frozenset({"any", "exact"})) == "exact"
+        one_of(file, line, "area", row["area"], frozenset(AREAS))
+        exact = one_of(file, line, "case", row["case"], frozenset({"any", "exact"})) == "exact"
         needs = tuple(filter(None, row["needs"].split("|")))
         found.append(
             Term(
@@ -297,12 +310,12 @@ def _abbreviations() -> tuple[Abbreviation, ...]:
     file = "abbreviations.csv"
     found: list[Abbreviation] = []
     seen: set[tuple[str, str]] = set()
-    for line, row in _rows(file, ("abbreviation", "expansion", "stops", "source")):
+    for line, row in rows(file, ("abbreviation", "expansion", "stops", "source")):
         key = (row["abbreviation"], row["expansion"].casefold())  # "MS" is not "Ms": case tells them apart
         if key in seen:
-            raise _fail(file, line, "duplicate abbreviation")
+            raise fail(file, line, "duplicate abbreviation")
         seen.add(key)
-        stops = _one_of(file, line, "stops", row["stops"], frozenset({"yes", "no"})) == "yes"
+        stops = one_of(file, line, "stops", row["stops"], frozenset({"yes", "no"})) == "yes"
         found.append(Abbreviation(row["abbreviation"], row["expansion"], stops, row["source"]))
     return tuple(found)
 
@@ -310,9 +323,9 @@ def _abbreviations() -> tuple[Abbreviation, ...]:
 def _words() -> frozenset[str]:
     file = "words.csv"
     found: set[str] = set()
-    for line, row in _rows(file, ("word", "source")):
+    for line, row in rows(file, ("word", "source")):
         if row["word"] in found or row["word"] != row["word"].lower():
-            raise _fail(file, line, "duplicate or upper-case word")
+            raise fail(file, line, "duplicate or upper-case word")
         found.add(row["word"])
     return frozenset(found)
 
@@ -322,16 +335,16 @@ def _points() -> tuple[Points, ...]:
     labels = {str(label): label for label in Label}
     found: list[Points] = []
     seen: set[tuple[str, str]] = set()
-    for line, row in _rows(file, ("label", "signal", "points")):
+    for line, row in rows(file, ("label", "signal", "points")):
         key = (row["label"], row["signal"])
         if key in seen:
-            raise _fail(file, line, "duplicate signal")
+            raise fail(file, line, "duplicate signal")
         seen.add(key)
-        _one_of(file, line, "label", row["label"], labels.keys())
+        one_of(file, line, "label", row["label"], labels.keys())
         try:
             found.append(Points(labels[row["label"]], row["signal"], float(row["points"])))
         except ValueError as error:
-            raise _fail(file, line, "points are not a number") from error
+            raise fail(file, line, "points are not a number") from error
     return tuple(found)
 
 
@@ -340,17 +353,18 @@ def _headings() -> tuple[Heading, ...]:
     allowed = frozenset(Section)
     found: list[Heading] = []
     seen: set[str] = set()
-    for line, row in _rows(file, ("heading", "section", "source")):
+    for line, row in rows(file, ("heading", "section", "source")):
         if row["heading"] in seen:
-            raise _fail(file, line, "duplicate heading")
+            raise fail(file, line, "duplicate heading")
         seen.add(row["heading"])
         found.append(
-            Heading(row["heading"], Section(_one_of(file, line, "section", row["section"], allowed)), row["source"])
+            Heading(row["heading"], Section(one_of(file, line, "section", row["section"], allowed)), row["source"])
         )
     return tuple(found)
 
 
-def _toml(file: str) -> dict[str, Any]:
+def settings_of(file: str) -> dict[str, Any]:
+    """Read nested settings of the lexicons."""
     try:
         return tomllib.loads((_FOLDER / file).read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -360,20 +374,41 @@ def _toml(file: str) -> dict[str, Any]:
 def _sources() -> dict[str, Source]:
     fields = ("title", "publisher", "section", "address", "effective", "read", "certainty")
     found: dict[str, Source] = {}
-    for id, row in _toml("sources.toml").items():
+    for id, row in settings_of("sources.toml").items():
         if set(row) != set(fields):
             raise LexiconError(f"lexicons/sources.toml: {id} must have exactly {', '.join(fields)}")
         found[id] = Source(id=id, **row)
     return found
 
 
+def texts(folder: str, suffix: str) -> Iterator[tuple[str, str]]:
+    """Yield the name, without its suffix, and the text of every file of a folder of the lexicons, in order."""
+    for path in sorted((_FOLDER / folder).iterdir(), key=lambda path: path.name):
+        if path.name.endswith(suffix):
+            yield path.name.removesuffix(suffix), path.read_text(encoding="utf-8")
+
+
+def read_bytes(file: str) -> bytes:
+    """Read a file of the lexicons that is no table of its own, such as a compressed list."""
+    return (_FOLDER / file).read_bytes()
+
+
 def _hash() -> str:
     digest = hashlib.sha256()
-    for path in sorted(_FOLDER.iterdir(), key=lambda path: path.name):
-        if path.name.endswith((".csv", ".toml")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+    for name, content in _contents(_FOLDER):
+        digest.update(name.encode())
+        digest.update(content)
     return digest.hexdigest()[:12]
+
+
+def _contents(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of every file of a folder and of the folders in it, in order."""
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        name = f"{prefix}{path.name}"
+        if path.is_dir():
+            yield from _contents(path, f"{name}/")
+        elif path.name.endswith((".csv", ".toml", ".gz")):
+            yield name, path.read_bytes()
 
 
 @cache
@@ -397,13 +432,13 @@ def load_lexicons() -> Lexicons:
     """
     classes = _classes()
     labels = frozenset(Label)
-    types = frozenset(_toml("rubric.toml")["cue_types"]) | {"not"}
-    units = frozenset(_toml("rubric.toml")["units"])
+    types = frozenset(settings_of("rubric.toml")["cue_types"]) | {"not"}
+    units = frozenset(settings_of("rubric.toml")["units"])
 
     def patterns(file: str, column: str, allowed: frozenset[str], weighted: bool = False) -> tuple[Pattern, ...]:
         return _patterns(file, column, allowed, classes, weighted=weighted)
 
-    settings = _toml("rubric.toml") | _toml("points.toml")
+    settings = settings_of("rubric.toml") | settings_of("points.toml")
     return Lexicons(
         techniques=_techniques(),
         abbreviations=_abbreviations(),

@@ -3,6 +3,7 @@
 import csv
 import shutil
 import tomllib
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -159,8 +160,20 @@ def test_no_row_waits_for_its_example() -> None:
     assert [term.term for term in LEXICONS.techniques if {"TODO", ""} & {term.example, term.near_miss}] == []
 
 
+def sources_in(settings: object) -> Iterator[str]:
+    """Yield the source ids that settings name under ``sources``, however deep."""
+    for key, value in settings.items() if isinstance(settings, dict) else ():
+        if key == "sources" and isinstance(value, list):
+            yield from value
+        yield from sources_in(value)
+
+
 def test_every_source_is_used_and_every_used_source_is_known() -> None:
-    used = {row["source"] for path in FOLDER.glob("*.csv") for row in records(path.name) if "source" in row}
+    files = [path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.csv")]
+    used = {row["source"] for file in files for row in records(file) if "source" in row}
+    for path in FOLDER.rglob("*.toml"):
+        if path.name != "sources.toml":
+            used |= set(sources_in(tomllib.loads(path.read_text(encoding="utf-8"))))
     used |= {source for rule in RULES for source in rule.sources}
     known = set(tomllib.loads((FOLDER / "sources.toml").read_text(encoding="utf-8")))
     assert (known - used, used - known) == (set(), set())
@@ -192,9 +205,10 @@ def test_reader_reads_a_copy_of_the_lexicons(folder: Path) -> None:
     assert read_uncached() == LEXICONS
 
 
-def test_hash_changes_with_any_file(folder: Path) -> None:
-    path = folder / "sources.toml"
-    path.write_text(path.read_text(encoding="utf-8") + "\n# reviewed\n", encoding="utf-8")
+@pytest.mark.parametrize("file", ["sources.toml", "icd10/release.toml", "icd10/codes.csv", "icd10/icd10cm.tsv.gz"])
+def test_hash_changes_with_any_file(folder: Path, file: str) -> None:
+    path = folder / file
+    path.write_bytes(path.read_bytes() + b"\n# reviewed\n")
     assert read_uncached().hash != LEXICONS.hash
 
 

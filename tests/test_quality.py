@@ -10,7 +10,7 @@ from analyzer.engine import Analyzer
 from analyzer.lexicon import load_lexicons
 from analyzer.types import Label
 from models import artifact
-from training_data import card, corpus, measure
+from training_data import card, card_codes, corpus, fit_codes, measure
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "training_data"
@@ -62,6 +62,20 @@ def test_encoder_was_trained_and_decided_on_the_notes_that_stand_here():
     manifest, _ = artifact.load("encoder")
     assert manifest.training["notes_sha256"] == corpus.digest()
     assert manifest.training["decided_on_sha256"] == corpus.digest(("validation",))
+
+
+def test_codes_were_fitted_and_decided_on_the_notes_that_stand_here():
+    manifest, _ = artifact.load("codes")
+    assert manifest.training["notes_sha256"] == corpus.digest(fit_codes.LEARNED)
+    assert manifest.training["decided_on_sha256"] == corpus.digest(fit_codes.DECIDED)
+
+
+def test_card_of_the_codes_shows_the_metrics_written_down():
+    manifest, folder = artifact.load("codes")
+    found = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    assert card_codes.card(found, manifest) == (folder / "card.md").read_text(encoding="utf-8")
+    written = {name: figures["icd_top1"] for name, figures in WRITTEN.items()}
+    assert {name: figures["first"] for name, figures in found["sets"].items()} == pytest.approx(written, abs=ABOUT)
 
 
 def test_exported_encoder_gives_the_labels_of_the_one_that_was_trained():

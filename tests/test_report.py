@@ -572,7 +572,7 @@ def test_csv_cell_that_starts_no_formula_stays_as_it_is(id):
 def test_workbook_has_its_sheets_with_frozen_headers_and_filters():
     book = workbook([make_report(findings=[make_finding()])])
     assert [(sheet.title, sheet.freeze_panes, sheet.auto_filter.ref) for sheet in book] == [
-        ("Notes", "B2", "A1:AA2"),
+        ("Notes", "B2", "A1:AD2"),
         ("Findings", "B2", "A1:M2"),
         ("Evidence", "B2", "A1:K1"),
         ("Summary", "B2", "A1:D21"),
@@ -629,7 +629,7 @@ def test_workbook_cuts_a_quote_that_no_cell_can_hold_and_says_so():
 
 def test_workbook_drops_characters_xml_cannot_hold_and_counts_the_cells():
     book = workbook([make_report(id="A\x00\x07\ud800-1\uffff", clinician_id="C\x1b")])
-    assert (book["Notes"]["A2"].value, book["Notes"]["U2"].value) == ("A-1", "C")
+    assert (book["Notes"]["A2"].value, book["Notes"]["X2"].value) == ("A-1", "C")
     assert [cell.value for cell in list(book["Summary"].iter_rows())[-1]][:2] == ["Cells with characters left out", 2]
 
 
@@ -650,12 +650,12 @@ def test_workbook_summary_leaves_out_what_is_not_judged():
 
 
 def test_workbook_packs_more_columns_than_a_sheet_holds_into_one(monkeypatch):
-    monkeypatch.setattr(sheets, "_COLUMN_LIMIT", 29)
+    monkeypatch.setattr(sheets, "_COLUMN_LIMIT", 32)
     fits = [make_report(extra=(("a", 1), ("b", "x")))]
     too_many = [*fits, make_report(extra=(("c", "=1"),)), make_failure()]
-    assert [cell.value for cell in workbook(fits)["Notes"][1]][27:] == ["a", "b"]
+    assert [cell.value for cell in workbook(fits)["Notes"][1]][30:] == ["a", "b"]
     book = workbook(too_many)
-    assert [[cell.value for cell in row][27:] for row in book["Notes"].iter_rows()] == [
+    assert [[cell.value for cell in row][30:] for row in book["Notes"].iter_rows()] == [
         ["extra"], ['{"a": 1, "b": "x"}'], ['{"c": "=1"}'], [None],
     ]  # fmt: skip
     assert [cell.value for cell in list(book["Summary"].iter_rows())[-1]][:2] == ["Columns handed through", 3]

@@ -31,6 +31,10 @@ ROWS = (
     ("score, mean absolute error", "score_mae"),
     ("score, rank correlation", "score_spearman"),
     ("kind of note, accuracy", "kind_accuracy"),
+    ("ICD-10-CM, a right code first", "icd_top1"),
+    ("ICD-10-CM, a right code in the first three", "icd_top3"),
+    ("ICD-10-CM, right codes found in five", "icd_recall5"),
+    ("ICD-10-CM, a wrong code where none is right", "icd_false_on_empty"),
 )
 
 

@@ -8,7 +8,7 @@ import pyarrow.parquet
 
 from analyzer.errors import NoteError
 from analyzer.readers.limits import Limits
-from analyzer.readers.records import Records, Source, match_columns, missing_text
+from analyzer.readers.records import NOTE_COLUMNS, Records, Source
 from analyzer.types import Failure, Note
 
 _BATCH_ROWS = 1000
@@ -28,9 +28,9 @@ _UNREADABLE = _Unreadable()
 def read_parquet(stream: BinaryIO, source: Source, limits: Limits) -> Iterator[Note | Failure]:
     """Yield the notes of a Parquet file."""
     names, n_rows, batches = _open(stream, limits)
-    fields = match_columns(names)
+    fields = NOTE_COLUMNS.match(names)
     if "text" not in fields:
-        raise missing_text()
+        raise NOTE_COLUMNS.missing()
     if n_rows > limits.max_rows:
         raise NoteError("too-many-rows", f"the file has {n_rows:,} rows; the limit is {limits.max_rows:,}")
     records = Records(source, limits)

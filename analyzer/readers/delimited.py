@@ -8,14 +8,19 @@ from typing import BinaryIO
 from analyzer.errors import NoteError
 from analyzer.readers.encoding import bad_encoding, open_text
 from analyzer.readers.limits import Limits
-from analyzer.readers.records import Records, Source, match_columns, missing_text
+from analyzer.readers.records import Columns, Records, Row, RowReader, Source
 from analyzer.types import Failure, Note
 
 _SEPARATORS = (",", ";", "\t", "|")
 
 
 def read_delimited(stream: BinaryIO, source: Source, limits: Limits) -> Iterator[Note | Failure]:
-    """Yield the notes of a table, the header being its first line that is not blank.
+    """Yield the notes of a table."""
+    yield from read_table(stream, Records(source, limits), source, limits)
+
+
+def read_table(stream: BinaryIO, records: RowReader[Row], source: Source, limits: Limits) -> Iterator[Row | Failure]:
+    """Yield the records of a table, the header being its first line that is not blank.
 
     A row with more or fewer cells than the header is a failure: an unquoted separator or line end has cut its note.
     """
@@ -24,7 +29,7 @@ def read_delimited(stream: BinaryIO, source: Source, limits: Limits) -> Iterator
         csv.field_size_limit(limits.max_note_chars)
     try:
         with open_text(stream) as lines:
-            yield from _read_rows(_LineFeed(lines), source, limits)
+            yield from _read_rows(_LineFeed(lines), records, source, limits)
     except UnicodeError:
         raise bad_encoding() from None  # the cause quotes the text
 
@@ -59,11 +64,10 @@ class _LineFeed:
         del self._taken[kept:]
 
 
-def _read_rows(lines: _LineFeed, source: Source, limits: Limits) -> Iterator[Note | Failure]:
-    separator = _find_separator(lines)
+def _read_rows(lines: _LineFeed, records: RowReader[Row], source: Source, limits: Limits) -> Iterator[Row | Failure]:
+    separator = _find_separator(lines, records.columns)
     # Strict: a stray quote is an error instead of two rows silently run together.
     reader = csv.reader(lines, delimiter=separator, strict=True)
-    records = Records(source, limits)
     header: Sequence[str] | None = None
     n_rows = 0
     while True:
@@ -81,7 +85,7 @@ def _read_rows(lines: _LineFeed, source: Source, limits: Limits) -> Iterator[Not
         if not any(map(str.strip, cells)):
             continue
         if header is None:
-            header = _read_header(cells)
+            header = _read_header(cells, records.columns)
             continue
         n_rows += 1
         if n_rows > limits.max_rows:
@@ -140,29 +144,29 @@ def _are_rows(lines: Sequence[str], separator: str, n_columns: int) -> bool:
     return n_columns > 1 and verdicts[:1] == [True] and 2 * sum(verdicts) > len(verdicts)
 
 
-def _find_separator(lines: _LineFeed) -> str:
+def _find_separator(lines: _LineFeed, columns: Columns) -> str:
     """Return what stands between the cells: what Excel's ``sep=`` line says, or what makes most sense of the header."""
     lines.mark()
     first = next((line for line in lines if line.strip()), "")
     if first.lower().startswith("sep=") and len(first.strip("\r\n")) == len("sep=;"):
         return first[4]
     lines.give_back(0)
-    return max(_SEPARATORS, key=lambda separator: _score_header(first, separator))
+    return max(_SEPARATORS, key=lambda separator: _score_header(first, separator, columns))
 
 
-def _score_header(line: str, separator: str) -> tuple[bool, int, int]:
+def _score_header(line: str, separator: str, columns: Columns) -> tuple[bool, int, int]:
     try:
         names = next(csv.reader([line], delimiter=separator), [])
     except csv.Error:
         return False, 0, 0
-    fields = [field for field in match_columns(names) if field is not None]
-    return "text" in fields, len(fields), len(names)
+    fields = [field for field in columns.match(names) if field is not None]
+    return columns.are_in(names), len(fields), len(names)
 
 
-def _read_header(cells: Sequence[str]) -> Sequence[str]:
+def _read_header(cells: Sequence[str], columns: Columns) -> Sequence[str]:
     header = tuple(cell.strip() for cell in cells)
-    if "text" not in match_columns(header):
-        raise missing_text()
+    if not columns.are_in(header):
+        raise columns.missing(header)
     return header
 
 

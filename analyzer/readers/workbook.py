@@ -3,7 +3,7 @@
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, BinaryIO
 from xml.etree.ElementTree import ParseError
@@ -18,7 +18,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from analyzer.errors import NoteError
 from analyzer.readers.archives import open_archive
 from analyzer.readers.limits import Limits
-from analyzer.readers.records import Records, Source, match_columns, missing_text
+from analyzer.readers.records import NOTE_COLUMNS, Columns, Records, Row, RowReader, Source
 from analyzer.types import Failure, Note
 
 # openpyxl has no base class of errors and lets those of Python's own types through where a file breaks the format.
@@ -35,7 +35,14 @@ _BATCH_ROWS = 500
 
 
 def read_workbook(stream: BinaryIO, source: Source, limits: Limits) -> Iterator[Note | Failure]:
-    """Yield the notes of every sheet that has a column of notes, within its first ten rows.
+    """Yield the notes of every sheet that has a column of notes."""
+    yield from read_sheets(stream, lambda part: Records(part, limits), NOTE_COLUMNS, source, limits)
+
+
+def read_sheets(
+    stream: BinaryIO, records_of: Callable[[Source], RowReader[Row]], columns: Columns, source: Source, limits: Limits
+) -> Iterator[Row | Failure]:
+    """Yield the records of every sheet that has the required columns, within its first ten rows.
 
     Formulas give the value that was saved with them. Cells to the right of the header belong to no column and are not
     read.
@@ -47,14 +54,13 @@ def read_workbook(stream: BinaryIO, source: Source, limits: Limits) -> Iterator[
     book = _load(stream)
     try:
         sheets = book.worksheets
-        headers = [_find_header(sheet) for sheet in sheets]
+        headers = [_find_header(sheet, columns) for sheet in sheets]
         if not any(headers):
-            raise missing_text()
+            raise columns.missing()
         for sheet, header in zip(sheets, headers, strict=True):
             if header is not None:
-                yield from _read_sheet(
-                    sheet, *header, source if len(sheets) == 1 else source.sheet(sheet.title), limits
-                )
+                part = source if len(sheets) == 1 else source.sheet(sheet.title)
+                yield from _read_sheet(sheet, *header, records_of(part), part, limits)
     finally:
         book.close()
 
@@ -68,7 +74,7 @@ def _load(stream: BinaryIO) -> Any:
         raise _damaged() from error
 
 
-def _find_header(sheet: Any) -> tuple[int, Sequence[str]] | None:
+def _find_header(sheet: Any, columns: Columns) -> tuple[int, Sequence[str]] | None:
     """Return the header's row and its names, up to the last one; None for a sheet without notes."""
     sheet.reset_dimensions()  # some programs write wrong ones, and openpyxl would believe them
     rows = _batches(sheet.iter_rows(max_row=_HEADER_ROWS, max_col=_MAX_COLUMNS, values_only=True))
@@ -76,16 +82,15 @@ def _find_header(sheet: Any) -> tuple[int, Sequence[str]] | None:
         names = ["" if cell is None else str(cell).strip() for cell in cells]
         while names and not names[-1]:
             names.pop()
-        if "text" in match_columns(names):
+        if columns.are_in(names):
             return number, tuple(names)
     return None
 
 
 def _read_sheet(
-    sheet: Any, header_row: int, header: Sequence[str], source: Source, limits: Limits
-) -> Iterator[Note | Failure]:
-    records = Records(source, limits)
-    fields = match_columns(header)
+    sheet: Any, header_row: int, header: Sequence[str], records: RowReader[Row], source: Source, limits: Limits
+) -> Iterator[Row | Failure]:
+    fields = records.columns.match(header)
     rows = sheet.iter_rows(min_row=header_row + 1, max_col=len(header), values_only=True)
     for row, values in enumerate(_batches(rows), start=header_row + 1):
         if row - header_row > limits.max_rows:

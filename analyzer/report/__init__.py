@@ -10,7 +10,7 @@ from analyzer.report.html import write_html
 from analyzer.report.record import to_record, write_jsonl
 from analyzer.report.sheets import write_csv, write_xlsx
 from analyzer.report.table import write_table
-from analyzer.types import Result
+from analyzer.types import ClaimsMatch, Result
 
 __all__ = ["FORMATS", "to_record", "write"]
 
@@ -23,7 +23,7 @@ class _Format:
     goes, since programs read it.
     """
 
-    writer: Callable[[Iterable[Result], Any], None]
+    writer: Callable[[Iterable[Result], Any, ClaimsMatch | None], None]
     is_binary: bool = False
     is_for_screen: bool = False
 
@@ -40,7 +40,9 @@ FORMATS = tuple(_FORMATS)
 """The names that `write` takes."""
 
 
-def write(results: Iterable[Result], format: str, output: TextIO | BinaryIO | Path) -> None:
+def write(
+    results: Iterable[Result], format: str, output: TextIO | BinaryIO | Path, *, claims: ClaimsMatch | None = None
+) -> None:
     """Write results in one of the formats.
 
     Parameters
@@ -53,6 +55,8 @@ def write(results: Iterable[Result], format: str, output: TextIO | BinaryIO | Pa
     output : stream or path
         A path is written anew. A text stream is fine for every format but ``xlsx``, unless it has a ``buffer`` of bytes
         below it as ``sys.stdout`` has. Streams are flushed and left open.
+    claims : ClaimsMatch, optional
+        What became of a claims file; its lines without a note, and the notes without a line, are then shown too.
 
     Raises
     ------
@@ -64,25 +68,27 @@ def write(results: Iterable[Result], format: str, output: TextIO | BinaryIO | Pa
     chosen = _FORMATS[format]
     if isinstance(output, Path):
         with output.open("wb") as stream:
-            _write_stream(results, chosen, stream)
+            _write_stream(results, chosen, stream, claims)
     else:
-        _write_stream(results, chosen, output)
+        _write_stream(results, chosen, output, claims)
 
 
-def _write_stream(results: Iterable[Result], chosen: _Format, output: TextIO | BinaryIO) -> None:
+def _write_stream(
+    results: Iterable[Result], chosen: _Format, output: TextIO | BinaryIO, claims: ClaimsMatch | None
+) -> None:
     is_text = hasattr(output, "encoding")  # also of wrappers around a text stream, which have no common class
     binary = getattr(output, "buffer", None) if is_text else output
     if chosen.is_binary and binary is None:
         raise ValueError("a workbook needs a stream of bytes, and this one takes text")
     output.flush()
     if chosen.is_binary:
-        chosen.writer(results, binary)
+        chosen.writer(results, binary, claims)
     elif is_text and (binary is None or chosen.is_for_screen):
-        chosen.writer(results, output)
+        chosen.writer(results, output, claims)
     else:
         wrapper = TextIOWrapper(cast(BinaryIO, binary), encoding="utf-8", newline="")
         try:
-            chosen.writer(results, wrapper)
+            chosen.writer(results, wrapper, claims)
         finally:
             wrapper.detach()  # flushes, and leaves the stream open
     output.flush()

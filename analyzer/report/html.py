@@ -12,11 +12,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from analyzer.report.highlight import Piece, cut_text
+from analyzer.report.money import dollars, finding_money, note_money
 from analyzer.report.record import plain
 from analyzer.report.summary import distinct_findings, split_results, summarise
 from analyzer.report.words import (
     count_contacts,
     describe_evidence,
+    describe_line,
     encodable,
     is_whole_note,
     load_words,
@@ -24,7 +26,19 @@ from analyzer.report.words import (
     percent,
     plural,
 )
-from analyzer.types import WEAK_LABELS, Dimension, Finding, Label, Level, Note, Rating, Report, Result, Verdict
+from analyzer.types import (
+    WEAK_LABELS,
+    AmountBasis,
+    ClaimsMatch,
+    Dimension,
+    Finding,
+    Label,
+    Level,
+    Rating,
+    Report,
+    Result,
+    Verdict,
+)
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _QUOTE_LENGTH = 240  # characters of a quote beside the text; the text itself is on the page in full
@@ -54,6 +68,7 @@ class _FindingView:
     number: int
     finding: Finding
     quote: str | None
+    at_risk: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +98,7 @@ class _NoteView:
     facts: tuple[tuple[str, str], ...]
 
 
-def write_html(results: Iterable[Result], output: TextIO) -> None:
+def write_html(results: Iterable[Result], output: TextIO, claims: ClaimsMatch | None = None) -> None:
     """Write the page: the caseload in figures, then every note with its evidence, worst first, those not judged last.
 
     Everything that a note or its record contains is escaped, and a Content-Security-Policy lets no script run but the
@@ -109,6 +124,7 @@ def write_html(results: Iterable[Result], output: TextIO) -> None:
         has_dates=any(report.note.date_of_service for report in reports),
         has_clinicians=any(report.note.clinician_id for report in reports),
         error_level=Level.ERROR,
+        claims=claims,
     )
     for chunk in chunks:
         output.write(encodable(chunk))
@@ -150,6 +166,8 @@ def _environment() -> Environment:
     environment.filters["percent"] = percent
     environment.filters["plural"] = plural
     environment.filters["contacts"] = count_contacts
+    environment.filters["dollars"] = dollars
+    environment.filters["line"] = describe_line
     return environment
 
 
@@ -169,6 +187,7 @@ def _note_views(reports: Sequence[Report]) -> Iterator[_NoteView]:
                     quote=None
                     if is_whole_note(report, finding)
                     else _shorten(report.note.text[finding.start : finding.end], _QUOTE_LENGTH),
+                    at_risk=finding_money(report, finding),
                 )
                 for position, finding in enumerate(report.findings, 1)
             ),
@@ -185,7 +204,7 @@ def _note_views(reports: Sequence[Report]) -> Iterator[_NoteView]:
                 )
                 for label in report.evidence
             ),
-            facts=tuple(_facts(report.note)),
+            facts=tuple(_facts(report)),
         )
 
 
@@ -209,9 +228,11 @@ def _shorten(text: str, length: int) -> str:
     return (at_word if len(at_word) > length // 2 else cut).rstrip(" ,;:.") + "…"
 
 
-def _facts(note: Note) -> Iterator[tuple[str, str]]:
+def _facts(report: Report) -> Iterator[tuple[str, str]]:
     """Name what the record says beside the text, what was handed through last."""
-    lines = [f"{line.code}{'' if line.units is None else f' × {line.units}'}" for line in note.claim_lines]
+    note, money = report.note, note_money(report)
+    basis = {None: "", AmountBasis.ALLOWED: "allowed amounts", AmountBasis.CHARGE: "charges"}[note.ytd_basis]
+    spent = f"{dollars(note.ytd_pt_slp_allowed)}, by {basis} in the claims given" if basis else None
     named: tuple[tuple[str, object], ...] = (
         ("Patient", note.patient_id),
         ("Clinician", note.clinician_id),
@@ -221,7 +242,10 @@ def _facts(note: Note) -> Iterator[tuple[str, str]]:
         ("Setting", note.setting),
         ("Age", None if note.age_years is None else number(note.age_years)),
         ("Code billed", note.cpt),
-        ("Claim lines", ", ".join(lines)),
+        ("Claim lines", ", ".join(map(describe_line, note.claim_lines))),
+        ("Charges", dollars(money.charge) if money else None),
+        ("Charges at risk", dollars(money.at_risk) if money else None),
+        ("PT and SLP earlier in the year", spent),
         ("Minutes", note.minutes),
         ("Diagnoses", ", ".join(note.diagnoses)),
         ("From", None if note.origin is None else str(note.origin)),

@@ -7,7 +7,22 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from typing import TextIO
 
-from analyzer.types import Cue, CueLevel, Evidence, Failure, Finding, Measure, Report, Result, Segment, Status
+from analyzer.report.money import finding_money, note_money
+from analyzer.types import (
+    ClaimLine,
+    ClaimsMatch,
+    Cue,
+    CueLevel,
+    Evidence,
+    Failure,
+    Finding,
+    Measure,
+    Report,
+    Result,
+    Segment,
+    Status,
+    UnmatchedLine,
+)
 
 Record = dict[str, object]
 
@@ -34,16 +49,21 @@ def to_record(result: Result) -> Record:
     return _failure_record(result) if isinstance(result, Failure) else _report_record(result)
 
 
-def write_jsonl(results: Iterable[Result], output: TextIO) -> None:
-    """Write one record a line as the results come; nothing is held back."""
+def write_jsonl(results: Iterable[Result], output: TextIO, claims: ClaimsMatch | None = None) -> None:
+    """Write one record a line as the results come; nothing is held back. Claim lines without a note come last."""
     for result in results:
         output.write(to_json_line(result) + "\n")
+    for unmatched in claims.unmatched_lines if claims else ():
+        output.write(_dump(_unmatched_record(unmatched)) + "\n")
 
 
 def to_json_line(result: Result) -> str:
     """Return the record of a result as one line of JSON, without the line's end."""
-    line = json.dumps(to_record(result), ensure_ascii=False, allow_nan=False)
-    return escape_separators(line)
+    return _dump(to_record(result))
+
+
+def _dump(record: Record) -> str:
+    return escape_separators(json.dumps(record, ensure_ascii=False, allow_nan=False))
 
 
 def escape_separators(line: str) -> str:
@@ -104,7 +124,7 @@ def _report_record(report: Report) -> Record:
         "unclear_wrong": plain(report.unclear_wrong),
         "rubric": {rating.dimension.value: rating.rating for rating in report.ratings},
         "segments": _segment_records(report.segments, report.evidence),
-        "findings": [_finding_record(finding) for finding in report.findings],
+        "findings": [_finding_record(report, finding) for finding in report.findings],
         "icd10": [
             {
                 "code": suggestion.code,
@@ -124,9 +144,55 @@ def _report_record(report: Report) -> Record:
             "icd10cm": report.versions.icd10cm,
         },
     }
+    record |= _claim_fields(report)
     if note.extra:
         record["extra"] = extra_record(note.extra)
     return record
+
+
+def _claim_fields(report: Report) -> Record:
+    """Return what a claims file added to the note, and its charges."""
+    note, fields = report.note, Record()
+    if any(line.origin for line in note.claim_lines):
+        fields["claim_lines"] = [claim_line_record(line) for line in note.claim_lines]
+    if note.ytd_basis is not None:
+        fields["ytd_pt_slp_allowed"] = {"amount": plain(note.ytd_pt_slp_allowed), "computed_from": note.ytd_basis.value}
+    money = note_money(report)
+    if money is not None:
+        fields |= {"charge": money.charge, "charge_at_risk": money.at_risk}
+    return fields
+
+
+def claim_line_record(line: ClaimLine) -> Record:
+    """Return a claim line, without the fields that it does not have."""
+    fields: Record = {
+        "code": line.code,
+        "units": line.units,
+        "modifiers": list(line.modifiers) or None,
+        "minutes": line.minutes,
+        "charge": plain(line.charge),
+        "allowed": plain(line.allowed),
+        "claim_id": line.claim_id,
+        "clinician_id": line.clinician_id,
+        "place_of_service": line.place_of_service,
+        "diagnoses": list(line.diagnoses) or None,
+        "form": line.form.value if line.form else None,
+        "file": line.origin.file if line.origin else None,
+        "row": line.origin.row if line.origin else None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _unmatched_record(unmatched: UnmatchedLine) -> Record:
+    billed = unmatched.billed
+    return {
+        "id": billed.line.claim_id or str(billed.origin),
+        "status": "unmatched_claim",
+        "patient_id": billed.patient_ids[0],
+        "date_of_service": billed.date_of_service.isoformat(),
+        "reason": unmatched.reason,
+        "claim_lines": [claim_line_record(billed.line)],
+    }
 
 
 def _segment_records(segments: tuple[Segment, ...], evidence: tuple[Evidence, ...]) -> list[Record]:
@@ -201,7 +267,7 @@ def _measure_record(measure: Measure) -> Record:
     }
 
 
-def _finding_record(finding: Finding) -> Record:
+def _finding_record(report: Report, finding: Finding) -> Record:
     record: Record = {
         "code": finding.code,
         "level": finding.level.value,
@@ -214,4 +280,9 @@ def _finding_record(finding: Finding) -> Record:
     }
     if finding.status is Status.PREVIEW:  # readers must be able to tell these apart; a stable one needs no mark
         record["status"] = finding.status.value
+    if finding.lines:
+        record["claim_lines"] = list(finding.lines)
+    at_risk = finding_money(report, finding)
+    if at_risk is not None:
+        record["charge_at_risk"] = at_risk
     return record

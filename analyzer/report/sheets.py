@@ -13,10 +13,19 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
+from analyzer.report.money import note_money
 from analyzer.report.record import escape_separators, extra_record, plain
 from analyzer.report.summary import Summary, distinct_findings, split_results, summarise
-from analyzer.report.words import count_contacts, describe_evidence, encodable, is_whole_note, load_words
-from analyzer.types import Dimension, Failure, Report, Result
+from analyzer.report.words import (
+    count_contacts,
+    describe_evidence,
+    describe_line,
+    encodable,
+    is_whole_note,
+    load_words,
+    plural,
+)
+from analyzer.types import ClaimLine, ClaimsMatch, Dimension, Failure, Report, Result, UnmatchedLine
 
 Value = str | int | float | bool | date | None
 
@@ -34,6 +43,9 @@ _NOTE_COLUMNS = (
     "finding_titles",
     "icd10",
     "not_run",
+    "charge",
+    "charge_at_risk",
+    "claim_lines",
     "patient_id",
     "clinician_id",
     "date_of_service",
@@ -46,6 +58,10 @@ _NOTE_COLUMNS = (
 _FINDING_COLUMNS = (
     "id", "clinician_id", "date_of_service", "code", "level", "status", "title", "words", "message", "fix", "source",
     "start", "end",
+)  # fmt: skip
+_CLAIM_COLUMNS = (
+    "status", "id", "claim_id", "patient_id", "date_of_service", "clinician_id", "code", "units", "modifiers",
+    "minutes", "charge", "allowed", "place_of_service", "reason", "file", "row",
 )  # fmt: skip
 _EVIDENCE_COLUMNS = (
     "id", "label", "words", "details", "probability", "lexicon_probability", "model_probability", "unclear", "source",
@@ -69,17 +85,21 @@ _WIDTHS = {
     "finding_titles": 60, "icd10": 20, "not_run": 24, "patient_id": 14, "clinician_id": 14, "date_of_service": 14,
     "file": 24, "row": 7, "error_code": 20, "error_message": 50, "error_field": 16, "code": 10, "level": 10,
     "title": 44, "words": 60, "message": 60, "fix": 60, "source": 30, "start": 8, "end": 8, "label": 14,
-    "details": 40, "probability": 11, "unclear": 9, "what": 34, "value": 16, "note": 90,
+    "details": 40, "probability": 11, "unclear": 9, "what": 34, "value": 16, "note": 90, "charge": 12, "allowed": 12,
+    "charge_at_risk": 14, "claim_lines": 28, "claim_id": 16, "units": 8, "modifiers": 14, "minutes": 9, "reason": 60,
 }  # fmt: skip
 _DEFAULT_WIDTH = 16
+_MONEY_FORMAT = "#,##0.00"
 _WRAPPED = frozenset({"finding_titles", "error_message", "title", "words", "message", "fix", "details", "note"})
-_FORMATS = dict.fromkeys(
-    ("unskilled_probability", "probability", "lexicon_probability", "model_probability"), "0.00"
-) | {"share": "0%"}
+_FORMATS = (
+    dict.fromkeys(("unskilled_probability", "probability", "lexicon_probability", "model_probability"), "0.00")
+    | {"share": "0%"}
+    | dict.fromkeys(("charge", "allowed", "charge_at_risk"), _MONEY_FORMAT)
+)
 
 
-def write_csv(results: Iterable[Result], output: TextIO) -> None:
-    """Write one row a note as the results come.
+def write_csv(results: Iterable[Result], output: TextIO, claims: ClaimsMatch | None = None) -> None:
+    """Write one row a note as the results come, and last one for each claim line without a note.
 
     The columns are fixed before the first result is seen, so that handed-through columns share one, ``extra``, as JSON.
     """
@@ -88,10 +108,12 @@ def write_csv(results: Iterable[Result], output: TextIO) -> None:
     writer.writerow([*_NOTE_COLUMNS, "extra"])
     for result in results:
         writer.writerow([_csv_cell(value) for value in (*_note_row(result), _pack_extra(result))])
+    for unmatched in claims.unmatched_lines if claims else ():
+        writer.writerow([_csv_cell(value) for value in (*_unmatched_row(unmatched), None)])
 
 
-def write_xlsx(results: Iterable[Result], output: BinaryIO) -> None:
-    """Write a workbook with the sheets Notes, Findings, Evidence and Summary.
+def write_xlsx(results: Iterable[Result], output: BinaryIO, claims: ClaimsMatch | None = None) -> None:
+    """Write a workbook with the sheets Notes, Findings, Evidence and Summary, and Claims where there are some.
 
     Notes stand in the order of the input. A sheet that is full goes on in a second one of the same name with a number.
     Handed-through columns come last, each under its own name; where a sheet cannot hold as many, they share one,
@@ -113,7 +135,9 @@ def write_xlsx(results: Iterable[Result], output: BinaryIO) -> None:
     book.add_sheet("Notes", columns, rows)
     book.add_sheet("Findings", _FINDING_COLUMNS, (row for report in ordered for row in _finding_rows(report)))
     book.add_sheet("Evidence", _EVIDENCE_COLUMNS, (row for report in ordered for row in _evidence_rows(report)))
-    summary = list(_summary_rows(summarise(reports, failures)))
+    if claims is not None:
+        book.add_sheet("Claims", _CLAIM_COLUMNS, _claim_rows(ordered, claims))
+    summary = [*_summary_rows(summarise(reports, failures)), *_match_rows(claims)]
     if is_packed:
         remark = f"A sheet holds {_COLUMN_LIMIT:,} columns, so that all of these share one, extra, as JSON."
         summary.append(("Columns handed through", len(extra_names), None, remark))
@@ -162,7 +186,7 @@ def _note_row(result: Result) -> tuple[Value, ...]:
         blanks = (None,) * (_NOTE_COLUMNS.index("file") - 2)
         place = (origin.file, origin.row) if origin else (None, None)
         return (result.id, "error", *blanks, *place, result.code, result.message, result.field)
-    note, findings = result.note, distinct_findings(result)
+    note, findings, money = result.note, distinct_findings(result), note_money(result)
     ratings = {rating.dimension: rating.rating for rating in result.ratings}
     return (
         note.id,
@@ -178,6 +202,9 @@ def _note_row(result: Result) -> tuple[Value, ...]:
         "; ".join(finding.title for finding in findings),
         "; ".join(suggestion.code for suggestion in result.icd10),
         "; ".join(entry.check for entry in result.not_run),
+        money.charge if money else None,
+        money.at_risk if money else None,
+        "; ".join(map(describe_line, note.claim_lines)) or None,
         note.patient_id,
         note.clinician_id,
         note.date_of_service,
@@ -187,6 +214,75 @@ def _note_row(result: Result) -> tuple[Value, ...]:
         None,
         None,
     )
+
+
+def _unmatched_row(unmatched: UnmatchedLine) -> tuple[Value, ...]:
+    """Return the values of ``_NOTE_COLUMNS`` for a claim line that belongs to no note."""
+    billed = unmatched.billed
+    values: dict[str, Value] = {
+        "id": billed.line.claim_id or str(billed.origin),
+        "status": "unmatched_claim",
+        "charge": billed.line.charge,
+        "claim_lines": describe_line(billed.line),
+        "patient_id": billed.patient_ids[0],
+        "clinician_id": billed.line.clinician_id,
+        "date_of_service": billed.date_of_service,
+        "file": billed.origin.file,
+        "row": billed.origin.row,
+        "error_message": unmatched.reason,
+    }
+    return tuple(values.get(column) for column in _NOTE_COLUMNS)
+
+
+def _claim_rows(reports: Iterable[Report], claims: ClaimsMatch) -> Iterator[tuple[Value, ...]]:
+    """Yield the lines with their notes, the lines without one, the notes without a line."""
+    for report in reports:
+        note = report.note
+        for line in note.claim_lines:
+            if line.origin is not None:
+                yield _line_cells("joined", note.id, note.patient_id, line, None)
+    for unmatched in claims.unmatched_lines:
+        billed = unmatched.billed
+        yield _line_cells("no note", None, billed.patient_ids[0], billed.line, unmatched.reason)
+    for left in claims.unmatched_notes:
+        place = (left.origin.file, left.origin.row) if left.origin else (None, None)
+        values = ("no claim", left.id, None, left.patient_id, left.date_of_service)
+        yield (*values, *(None,) * (_CLAIM_COLUMNS.index("reason") - len(values)), left.reason, *place)
+
+
+def _line_cells(
+    status: str, note_id: str | None, patient_id: str | None, line: ClaimLine, reason: str | None
+) -> tuple[Value, ...]:
+    return (
+        status,
+        note_id,
+        line.claim_id,
+        patient_id,
+        line.date_of_service,
+        line.clinician_id,
+        line.code,
+        line.units,
+        " ".join(line.modifiers) or None,
+        line.minutes,
+        line.charge,
+        line.allowed,
+        line.place_of_service,
+        reason,
+        line.origin.file if line.origin else None,
+        line.origin.row if line.origin else None,
+    )
+
+
+def _match_rows(claims: ClaimsMatch | None) -> Iterator[tuple[Value, ...]]:
+    if claims is None:
+        return
+    words = load_words()
+    lines, notes = len(claims.unmatched_lines), len(claims.unmatched_notes)
+    yield "Claim lines read", claims.lines, None, claims.file
+    yield "Claim lines without a note", lines, lines / claims.lines if claims.lines else None, words.claims
+    yield "Notes without a claim line", notes, notes / claims.notes if claims.notes else None, None
+    for remark in claims.remarks:
+        yield "Claims", None, None, remark
 
 
 def _extra_cells(result: Result, names: tuple[str, ...]) -> Iterator[Value]:
@@ -261,6 +357,19 @@ def _summary_rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
         yield label, entry.count, entry.count / judged if judged else None, None
     for finding in summary.findings:
         yield f"Finding {finding.code}: notes", finding.notes, finding.notes / notes, finding.title
+    if summary.money:
+        money = summary.money
+        yield (
+            "Charges billed, in US dollars",
+            money.charge,
+            None,
+            f"On the claim lines of {plural(money.notes, 'note')}.",
+        )
+        yield "Charges at risk, in US dollars", money.at_risk, _share(money.at_risk, money.charge), words.money
+        for rule in money.rules:
+            yield f"At risk by {rule.code}, in US dollars", rule.at_risk, _share(rule.at_risk, money.charge), rule.title
+        if money.lines_without:
+            yield "Claim lines without a charge", money.lines_without, None, "They are in none of these amounts."
     for check in summary.not_run:
         yield f"Did not run: {check.check}", check.notes, check.notes / notes, check.reason
     for versions in summary.versions:
@@ -268,6 +377,10 @@ def _summary_rows(summary: Summary) -> Iterator[tuple[Value, ...]]:
         parts += [f"model {versions.model}"] if versions.model else []
         parts += [f"ICD-10-CM {versions.icd10cm}"] if versions.icd10cm else []
         yield "Made with", None, None, ", ".join(parts)
+
+
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
 
 
 class _Book:

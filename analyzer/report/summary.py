@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from statistics import fmean, median
 
+from analyzer.report.money import Money, sum_money
 from analyzer.types import UNJUDGED_KINDS, Failure, Finding, Kind, NotRun, Report, Result, Verdict, Versions
 
 _VERDICTS = tuple(Verdict)
@@ -59,7 +60,8 @@ class Summary:
 
     ``notes`` counts all that were audited, as ``findings`` and ``not_run`` do. ``verdicts``, scores and ``bins`` are of
     the ``judged`` ones, as is ``unclear``, those whose verdict a person should look at; ``mean_score`` and
-    ``median_score`` are None where there is none. ``unjudged`` counts the rest.
+    ``median_score`` are None where there is none. ``unjudged`` counts the rest. ``money`` is None where no claim line
+    has a charge.
     """
 
     notes: int
@@ -77,6 +79,7 @@ class Summary:
     last_date: date | None
     not_run: tuple[NotRunCount, ...]
     versions: tuple[Versions, ...]
+    money: Money | None
 
 
 def split_results(results: Sequence[Result]) -> tuple[list[Report], list[Failure]]:
@@ -125,6 +128,7 @@ def summarise(reports: Sequence[Report], failures: Sequence[Failure]) -> Summary
         last_date=max(dates, default=None),
         not_run=tuple(NotRunCount(entry.check, entry.reason, count) for entry, count in not_run.most_common()),
         versions=tuple(dict.fromkeys(report.versions for report in reports)),
+        money=sum_money(reports),
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import textwrap
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
@@ -11,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analyzer.report.money import Money, dollars
 from analyzer.report.summary import Summary, distinct_findings, split_results, summarise
 from analyzer.report.words import count_contacts, load_words, number, percent, plural
-from analyzer.types import Failure, Report, Result, Verdict
+from analyzer.types import ClaimsMatch, Failure, Report, Result, Verdict
 
 _PIPE_WIDTH = 80  # where nothing says how wide the reader's window is
 _TOP_CODES = 2
@@ -24,7 +26,9 @@ _MARK = " ?"  # after a verdict that a person should look at
 _STYLES = {Verdict.UNSKILLED: "bold red", Verdict.AT_RISK: "yellow", Verdict.SKILLED: "green"}
 
 
-def write_table(results: Iterable[Result], output: TextIO, *, width: int | None = None) -> None:
+def write_table(
+    results: Iterable[Result], output: TextIO, claims: ClaimsMatch | None = None, *, width: int | None = None
+) -> None:
     """Write the table, its totals, the records that could not be read, and what a score is not.
 
     Parameters
@@ -33,6 +37,8 @@ def write_table(results: Iterable[Result], output: TextIO, *, width: int | None 
         All of them are held, since the worst come first.
     output : text stream
         Colour is used only where it is a terminal that has it.
+    claims : ClaimsMatch, optional
+        What became of a claims file.
     width : int, optional
         Columns to fit; by default those of the terminal, and 80 in a pipe.
     """
@@ -44,6 +50,8 @@ def write_table(results: Iterable[Result], output: TextIO, *, width: int | None 
     if reports:
         console.print(_build_table(reports, console))
     _print_lines(console, _summary_lines(summary, console))
+    if claims is not None:
+        _print_lines(console, _claims_lines(claims))
     if failures:
         _print_lines(console, _failure_lines(failures, summary))
     _print_lines(console, ["", load_words().caveat])
@@ -120,11 +128,44 @@ def _summary_lines(summary: Summary, console: Console) -> Iterator[str]:
             yield f"  {finding.notes:>5}  {finding.code}  {finding.title}"
         if len(summary.findings) > _TOP_FINDINGS:
             yield f"  and {len(summary.findings) - _TOP_FINDINGS} more"
+    if summary.money:
+        yield from _money_lines(summary.money)
     if summary.not_run:
         yield ""
         yield "Checks that did not run, so that their silence means nothing"
         for entry in summary.not_run:
             yield f"  {entry.check} ({plural(entry.notes, 'note')}): {entry.reason}"
+
+
+def _money_lines(money: Money) -> Iterator[str]:
+    yield ""
+    yield f"Charges: {dollars(money.charge)} on {plural(money.notes, 'note')}, {dollars(money.at_risk)} of it at risk"
+    width = len(dollars(money.at_risk))
+    for rule in money.rules[:_TOP_FINDINGS]:
+        yield f"  {dollars(rule.at_risk):>{width}}  {rule.code}  {rule.title} ({plural(rule.notes, 'note')})"
+    if len(money.rules) > _TOP_FINDINGS:
+        yield f"  and {len(money.rules) - _TOP_FINDINGS} more"
+    if money.lines_without:
+        yield f"  {plural(money.lines_without, 'claim line')} without a charge: in none of these amounts"
+    yield load_words().money
+
+
+def _claims_lines(claims: ClaimsMatch) -> Iterator[str]:
+    yield ""
+    yield (
+        f"Claims: {plural(claims.lines, 'line')} read, {claims.matched_lines:,} joined to "
+        f"{claims.matched_notes:,} of {plural(claims.notes, 'note')}"
+    )
+    for title, reasons in (
+        ("Claim lines without a note", Counter(line.reason for line in claims.unmatched_lines)),
+        ("Notes without a claim line", Counter(note.reason for note in claims.unmatched_notes)),
+    ):
+        if reasons:
+            yield f"  {title}: {reasons.total():,}"
+            for reason, count in reasons.most_common():
+                yield f"    {count:>5}  {reason}"
+    for remark in claims.remarks:
+        yield f"  {remark}"
 
 
 def _histogram_lines(summary: Summary, console: Console) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from analyzer.types import UNJUDGED_KINDS, Dimension, Evidence, Finding, Kind, Label, Level, Report, Verdict
+from analyzer.types import UNJUDGED_KINDS, ClaimLine, Dimension, Evidence, Finding, Kind, Label, Level, Report, Verdict
 
 # Lone surrogates have no UTF-8 form, and NUL no HTML form.
 _UNENCODABLE = re.compile("[\x00\ud800-\udfff]")
@@ -29,6 +29,8 @@ class Words:
     score: str
     probability: str
     highlights: str
+    money: str
+    claims: str
     unclear: Term
     not_judged: Term
     contacts: dict[Kind, str]
@@ -48,6 +50,8 @@ def load_words() -> Words:
         score=content["score"].strip(),
         probability=content["probability"].strip(),
         highlights=content["highlights"].strip(),
+        money=content["money"].strip(),
+        claims=content["claims"].strip(),
         unclear=Term(**content["unclear"]),
         not_judged=Term(**content["not_judged"]),
         contacts={kind: content["contacts"][kind] for kind in UNJUDGED_KINDS},
@@ -113,6 +117,17 @@ def is_whole_note(report: Report, finding: Finding) -> bool:
     """Whether a finding is about something that is missing, and so spans the whole note."""
     text = report.note.text
     return text[finding.start : finding.end].strip() == text.strip()
+
+
+def describe_line(line: ClaimLine) -> str:
+    """Write a claim line: its code, modifiers and units.
+
+    Examples
+    --------
+    >>> describe_line(ClaimLine("92507", 1, ("GN", "KX"))), describe_line(ClaimLine("92523"))
+    ('92507 GN KX × 1', '92523')
+    """
+    return " ".join((line.code, *line.modifiers)) + ("" if line.units is None else f" × {line.units}")
 
 
 def describe_evidence(evidence: Evidence) -> str:

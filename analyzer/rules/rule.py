@@ -3,11 +3,20 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from analyzer.types import Evidence, Finding, Kind, Label, Level, Note, Reading, Segment, Status
 
 TREATMENT_KINDS = frozenset({Kind.TREATMENT, Kind.GROUP})
 """Kinds of note that report a session of treatment; rules on missing evidence look at no others."""
+
+NO_DATE = "The record has no date_of_service."
+NO_LINES = "The record has no claim_lines."
+NO_CODES = "The record has no claim_lines and no cpt."
+"""What records lack most often, in the same words for every rule, so that reports can name it once."""
+
+MEDICARE = ("medicare-b",)
+"""The pack of rules that Medicare alone makes."""
 
 _AROUND_SKILL = frozenset({Label.INTERVENTION, Label.GENERIC, Label.GOAL, Label.FUNCTION, Label.NECESSITY, Label.PLAN})
 
@@ -61,13 +70,14 @@ class Complaint:
     """What a check yields: the words, what is wrong with them, and what to consider writing.
 
     ``start`` and ``end`` span the whole note where something is missing from it. ``fix`` never states a clinical fact:
-    it asks, or offers a template with blanks.
+    it asks, or offers a template with blanks. ``lines`` are the positions of the claim lines that it is about.
     """
 
     start: int
     end: int
     message: str
     fix: str
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +99,14 @@ class Rule:
     fires, silent : tuple of Example
         Notes in which it complains, and near misses in which it does not.
     check : callable
-        Pure function from a reading to its complaints.
+        Pure function from a reading to its complaints. It says nothing of what it lacks a field or a figure for.
+    needs : callable, optional
+        Pure function from a reading to what the check lacks in it, as a sentence; None where nothing is lacking.
+    payers : tuple of str
+        Payer packs it is made for, and those that extend them; empty for every payer. A pack or a clinic's settings
+        may say otherwise.
+    valid_from, valid_to : date, optional
+        First and last date of service that it holds for.
     """
 
     code: str
@@ -104,11 +121,30 @@ class Rule:
     silent: tuple[Example, ...]
     known_limits: str
     check: Callable[[Reading], Iterator[Complaint]]
+    needs: Callable[[Reading], str | None] | None = None
+    payers: tuple[str, ...] = ()
+    valid_from: date | None = None
+    valid_to: date | None = None
 
     @property
     def family(self) -> str:
         """The three letters of the code."""
         return self.code[:3]
+
+    def lack(self, reading: Reading) -> str | None:
+        """Return why the rule could not run, or not in full; None where it could.
+
+        Without a date of service a rule that is bound to dates cannot run.
+        """
+        if (self.valid_from or self.valid_to) and reading.note.date_of_service is None:
+            return NO_DATE
+        return self.needs(reading) if self.needs else None
+
+    def is_in_force(self, on: date | None) -> bool:
+        """Whether it holds for a date of service; without one only a rule that holds for every date does."""
+        if on is None:
+            return self.valid_from is None and self.valid_to is None
+        return (self.valid_from or on) <= on <= (self.valid_to or on)
 
     def findings(self, reading: Reading) -> tuple[Finding, ...]:
         """Run the check and sign its complaints with this rule."""
@@ -123,6 +159,7 @@ class Rule:
                 fix=complaint.fix,
                 source=self.sources[0],
                 status=self.status,
+                lines=complaint.lines,
             )
             for complaint in self.check(reading)
         )
@@ -131,6 +168,13 @@ class Rule:
 def is_treatment(reading: Reading) -> bool:
     """Whether the note reports a session of treatment."""
     return reading.kind in TREATMENT_KINDS
+
+
+def billed_codes(reading: Reading) -> tuple[str, ...]:
+    """Return the procedure codes billed with the note: those of its claim lines, else its ``cpt``."""
+    note = reading.note
+    codes = [line.code for line in note.claim_lines] or ([note.cpt] if note.cpt else [])
+    return tuple(code.strip().upper() for code in codes)
 
 
 def has(reading: Reading, *labels: Label) -> bool:

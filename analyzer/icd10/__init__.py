@@ -1,0 +1,1 @@
+"""ICD-10-CM: what codes exist and exclude each other, and which of them a note supports."""
