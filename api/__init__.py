@@ -1,1 +1,1 @@
-"""The service: a thin coat over the analyzer. Nothing is served yet."""
+"""The service: a thin coat over the analyzer, for an EHR, a clinic and a browser."""

@@ -289,7 +289,7 @@ def test_wrong_usage_gives_status_2_and_no_output(notes, args):
     assert result.stderr.startswith("Usage: ")
 
 
-@pytest.mark.parametrize("command", ["sweep", "serve"])
+@pytest.mark.parametrize("command", ["sweep"])
 def test_command_of_a_later_version_is_refused(command):
     assert run(command).exit_code == 2
 

@@ -13,7 +13,7 @@ from analyzer.types import Certainty
 
 FOLDER = Path(__file__).parents[1] / "analyzer" / "lexicons" / "icd10"
 TABLES = ("mentions_disorder.csv", "mentions_etiology.csv", "certainty.csv")
-ROWS = [(file, row) for file in TABLES for row in csv.DictReader((FOLDER / file).open(encoding="utf-8"))]
+ROWS = [(file, row) for file in TABLES for row in csv.DictReader((FOLDER / file).read_text("utf-8").splitlines())]
 
 
 def _finds(file, row, text):
