@@ -847,7 +847,9 @@ def _suggest_codes(text: str, day: date | None, format_name: str) -> None:
         click.echo("No code is supported by this text.")
         return
     page = _Page()
-    for suggestion in report.icd10:
+    for number, suggestion in enumerate(report.icd10):
+        if not suggestion.is_likely and (number == 0 or report.icd10[number - 1].is_likely):
+            page.head("Less certain: look before any of these is used")
         probability = "" if suggestion.probability is None else f"  {suggestion.probability:.0%}"
         category = "" if suggestion.billable else "  (a category: not billable)"
         page.show(f"{suggestion.code}{probability}  {_shown_title(suggestion.title)}{category}", 0, "bold")

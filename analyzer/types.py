@@ -576,6 +576,10 @@ class TypedCode:
     mentions: tuple[Mention, ...] = ()
 
 
+LIKELY_CODE = 0.4
+"""Probability from which codes are taken to stand on one claim."""
+
+
 @dataclass(frozen=True, slots=True)
 class CodeSuggestion:
     """An ICD-10-CM code that the text supports, with the words that do.
@@ -599,6 +603,11 @@ class CodeSuggestion:
     role: str = ""
     area: str = ""
     is_unspecified: bool = False
+
+    @property
+    def is_likely(self) -> bool:
+        """Whether it may stand on a claim; what is less probable is an alternative."""
+        return self.billable and (self.probability or 0.0) >= LIKELY_CODE
 
 
 @dataclass(frozen=True, slots=True)

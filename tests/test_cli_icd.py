@@ -217,6 +217,7 @@ def test_text_gives_codes_with_their_words_and_advice(suggest):
         "  [[L MCA CVA]]\n"
         "  [[Nonfluent aphasia]]\n"
         "  Code it first.\n"
+        "\nLess certain: look before any of these is used\n"
         "R13  Aphagia and dysphagia  (a category: not billable)\n"
     )
     assert asked == [(TEXT, date(2026, 11, 22))]

@@ -153,3 +153,23 @@ def test_every_suggested_code_is_billable_or_marked_as_a_category(coding):
     texts = ("Aphasia after a stroke.", "Speech delay.", "Dysphagia, trach.", "Words are few.")
     given = [suggestion for text in texts for suggestion in coding(text).suggestions]
     assert [catalogue.get(s.code).is_billable for s in given] == [s.billable for s in given]
+
+
+def test_cause_that_the_note_does_not_name_is_not_inferred(analyzer: Analyzer):
+    given = codes(analyzer, "Group session with 4 patients with aphasia. Took 6 turns with min cues.")
+    assert [code for code in given if code.startswith("I69")] == []
+
+
+def test_unspecified_code_stands_in_the_place_of_a_specific_one(analyzer: Analyzer):
+    given = analyzer.analyze(Note("Oropharyngeal dysphagia, coughing on thin liquids.")).icd10
+    advice = {suggestion.code: suggestion.advice for suggestion in given}
+    assert (given[0].code, advice["R13.10"]) == ("R13.12", "In the place of R13.12, not beside it.")
+
+
+def test_stuttering_that_began_after_a_stroke_is_a_sequela(analyzer: Analyzer):
+    assert codes(analyzer, "Stuttering began after a stroke in March.")[0] == "I69.323"
+
+
+def test_category_in_brackets_is_a_typed_code(coding):
+    (typed,) = coding("Ataxic dysarthria with MS (G35).", date_of_service=date(2026, 5, 4)).typed
+    assert (typed.code, typed.standing) == ("G35", "not_billable")

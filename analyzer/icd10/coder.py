@@ -23,6 +23,7 @@ from analyzer.icd10.remarks import load_remarks
 from analyzer.lexicon import Lexicons
 from analyzer.segment import Segmentation
 from analyzer.types import (
+    LIKELY_CODE,
     Certainty,
     CodeConflict,
     CodeOrder,
@@ -42,7 +43,6 @@ WORDS = 3.0  # length of the vector of words, beside mentions that count 1 each;
 NAMED, ECHO = 0.5, 0.4  # of a disorder that is only named, and of any other such code, before calibration
 TYPED = 0.95  # of a code that is written as a code, likewise
 _MOST = 10  # suggestions
-_LIKELY = 0.4  # codes from here on are taken to stand on one claim, and are put in sequence; the rest are alternatives
 _MOST_SPANS = 4
 _ENOUGH = 0.6  # of what speaks for a code, as words shown
 _CODE = re.compile(r"(?<![A-Za-z0-9.])[A-TV-Z][0-9][0-9A-Z](?:\.[0-9A-Z]{1,4})?(?![A-Za-z0-9]|\.[0-9])")
@@ -145,7 +145,7 @@ class Coder:
         for match in _CODE.finditer(note.text):
             typed = self._typed_code(match.group(), note.date_of_service, match.span())
             signs = ("." in match.group(), typed.standing in _KNOWN)
-            if typed.standing == Standing.VALID or all(signs) or (any(signs) and _is_headed(note.text, match.start())):
+            if typed.standing == Standing.VALID or all(signs) or (any(signs) and _is_a_code(note.text, *match.span())):
                 found.append(typed)
         found.extend(self._typed_code(code, note.date_of_service, (None, None)) for code in note.diagnoses)
         return tuple(found)
@@ -214,10 +214,19 @@ class Coder:
         claim: list[str] = []
         for probability, candidate in kept:
             excluded = any(self._catalogue.excludes1(candidate.code, other) for other in claim)
-            if probability >= _LIKELY and not excluded:
+            if probability >= LIKELY_CODE and not excluded and not self._rival(candidate.code, claim):
                 claim.append(candidate.code)
         others = [candidate.code for _, candidate in kept if candidate.code not in claim]
         return [*self._remarks.in_sequence(claim), *others]
+
+    def _rival(self, code: str, codes: Iterable[str]) -> str | None:
+        """Find a code of the same kind that stands in its place, since one of the two is the unspecified one."""
+        return next((other for other in codes if self._is_unspecified_of(code, other)), None)
+
+    def _is_unspecified_of(self, code: str, other: str) -> bool:
+        pair = [self._catalogue.slp.get(name) for name in (code, other)]
+        is_one = code != other and code[:-1] == other[:-1]
+        return is_one and any(known is not None and known.is_unspecified for known in pair)
 
     def _category(
         self, calibrated: Sequence[tuple[float, Candidate]], reading: CodeReading
@@ -259,11 +268,13 @@ class Coder:
         return tuple(sorted(set(spans)))
 
     def _advice(self, code: str, codes: Sequence[str], by_code: dict[str, tuple[float, Candidate]]) -> str:
-        said = list(self._remarks.advice(code))
-        said.extend(self._remarks.reasons(code, [other for other in codes if by_code[other][0] >= _LIKELY]))
-        for other in codes:
+        likely = [other for other in codes if by_code[other][0] >= LIKELY_CODE]
+        rival = self._rival(code, [other for other in likely if codes.index(other) < codes.index(code)])
+        said = [f"In the place of {rival}, not beside it."] if rival else list(self._remarks.advice(code))
+        said.extend(self._remarks.reasons(code, likely))
+        for other in codes[: codes.index(code)]:
             forbidden = self._catalogue.excludes1(code, other)
-            if forbidden is not None and by_code[other][0] > by_code[code][0]:
+            if forbidden is not None:
                 said.append(f"Not together with {other}: Excludes1 at {forbidden.sits_at}.")
         return " ".join(said)
 
@@ -278,7 +289,7 @@ class Coder:
             for suggestion in supported
             if suggestion.billable
             and suggestion.code != typed.code
-            and (suggestion.probability or 0.0) >= max(_LIKELY, support)
+            and (suggestion.probability or 0.0) >= max(LIKELY_CODE, support)
             and (
                 targets.intersection(self._composition.targets(suggestion.code))
                 or (catalogued is not None and self._area(suggestion.code) == catalogued.area)
@@ -310,7 +321,7 @@ class Coder:
     def _orders(self, typed: Sequence[TypedCode], supported: Sequence[CodeSuggestion]) -> Iterable[CodeOrder]:
         recorded = [code.code for code in typed if code.start is None]  # the claim's sequence, if there is one
         codes = list(dict.fromkeys([*recorded, *(code.code for code in typed)]))
-        likely = [s.code for s in supported if s.billable and (s.probability or 0.0) >= _LIKELY]
+        likely = [s.code for s in supported if s.billable and (s.probability or 0.0) >= LIKELY_CODE]
         kept: set[tuple[str, str]] = set()  # one of several causes that may come first is enough
         for order in self._remarks.orders:
             for at, code in enumerate(codes):
@@ -335,8 +346,10 @@ class Coder:
                 yield CodeConflict(first, second, forbidden.note, forbidden.sits_at)
 
 
-def _is_headed(text: str, start: int) -> bool:
-    """Whether a word such as "diagnosis" stands shortly before it in its sentence."""
+def _is_a_code(text: str, start: int, end: int) -> bool:
+    """Whether it stands in brackets, or a word such as "diagnosis" shortly before it in its sentence."""
+    if text[start - 1 : start] == "(" and text[end : end + 1] == ")":
+        return True
     begin = max(text.rfind("\n", 0, start), text.rfind(". ", 0, start), start - _HEADING_REACH, 0)
     return _HEADING.search(text, begin, start) is not None
 

@@ -137,6 +137,8 @@ class Composition:
             if is_said and target in probabilities:
                 probabilities[target] = max(named, probabilities[target])
         stroke = probabilities.get(STROKE, 0.0)
+        if not any(name == STROKE or name.startswith(f"{STROKE}-") for name in said):
+            stroke = 0.0  # a cause is echoed from the note, never inferred
         cause = next((digit for name, digit in self.stroke["digits"].items() if name in said), self.stroke["default"])
         for target, probability in probabilities.items():
             kind, _, name = target.partition(":")
@@ -162,7 +164,7 @@ class Composition:
                 spans = tuple(spans[0] for name in sorted(row.all_of) for spans in [named_spans.get(name, ())] if spans)
                 replaced = found.pop(row.instead_of, None)
                 probability = max(named, replaced.probability if replaced else 0.0)
-                put(Candidate(row.code, probability, (), spans))
+                put(Candidate(row.code, probability, replaced.targets if replaced else (), spans))
         return sorted(found.values(), key=lambda candidate: (-candidate.probability, candidate.code))
 
     def _injury(self, said: set[str]) -> str:

@@ -25,7 +25,7 @@ from analyzer.report.words import (
     load_words,
     plural,
 )
-from analyzer.types import ClaimLine, ClaimsMatch, Dimension, Failure, Report, Result, UnmatchedLine
+from analyzer.types import ClaimLine, ClaimsMatch, CodeSuggestion, Dimension, Failure, Report, Result, UnmatchedLine
 
 Value = str | int | float | bool | date | None
 
@@ -179,6 +179,12 @@ def _pack_extra(result: Result) -> str | None:
     return escape_separators(json.dumps(extra_record(extra), ensure_ascii=False)) if extra else None
 
 
+def _codes(suggestions: Sequence[CodeSuggestion]) -> str:
+    """Codes that may stand on a claim; where none is so likely, the first one with a question mark."""
+    likely = [suggestion.code for suggestion in suggestions if suggestion.is_likely]
+    return "; ".join(likely) or (f"{suggestions[0].code} ?" if suggestions else "")
+
+
 def _note_row(result: Result) -> tuple[Value, ...]:
     """Return the values of ``_NOTE_COLUMNS``."""
     if isinstance(result, Failure):
@@ -200,7 +206,7 @@ def _note_row(result: Result) -> tuple[Value, ...]:
         len(result.findings),
         "; ".join(finding.code for finding in findings),
         "; ".join(finding.title for finding in findings),
-        "; ".join(suggestion.code for suggestion in result.icd10),
+        _codes(result.icd10),
         "; ".join(entry.check for entry in result.not_run),
         money.charge if money else None,
         money.at_risk if money else None,
