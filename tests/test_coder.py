@@ -173,3 +173,14 @@ def test_stuttering_that_began_after_a_stroke_is_a_sequela(analyzer: Analyzer):
 def test_category_in_brackets_is_a_typed_code(coding):
     (typed,) = coding("Ataxic dysarthria with MS (G35).", date_of_service=date(2026, 5, 4)).typed
     assert (typed.code, typed.standing) == ("G35", "not_billable")
+
+
+def test_apraxia_that_is_to_be_ruled_out_is_not_coded(analyzer: Analyzer):
+    given = codes(analyzer, "R/o CAS vs phonological disorder: phonological processes, no groping.")
+    assert (given[0] in {"F80.0", "F80.9", "R47.89"}, "R48.2" in given) == (True, False)
+
+
+def test_apraxia_and_dyslexia_are_flagged_as_a_pair_that_is_excluded(analyzer: Analyzer):
+    given = analyzer.analyze(Note("CAS and dyslexia.")).icd10
+    assert [suggestion.code for suggestion in given[:2]] == ["R48.2", "F81.0"]
+    assert given[1].advice == "Not together with R48.2: Excludes1 at R48."
