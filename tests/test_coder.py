@@ -184,3 +184,7 @@ def test_apraxia_and_dyslexia_are_flagged_as_a_pair_that_is_excluded(analyzer: A
     given = analyzer.analyze(Note("CAS and dyslexia.")).icd10
     assert [suggestion.code for suggestion in given[:2]] == ["R48.2", "F81.0"]
     assert given[1].advice == "Not together with R48.2: Excludes1 at R48."
+
+
+def test_a_category_and_the_codes_below_it_are_ten_at_most(analyzer: Analyzer):
+    assert len(codes(analyzer, "0")) == 10

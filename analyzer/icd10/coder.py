@@ -207,7 +207,7 @@ class Coder:
                     is_unspecified=catalogued.is_unspecified if catalogued else False,
                 )
             )
-        return tuple(suggestions)
+        return tuple(suggestions[:_MOST])
 
     def _ordered(self, kept: Sequence[tuple[float, Candidate]]) -> list[str]:
         """Put what may stand on one claim in sequence; alternatives come after it."""
