@@ -714,46 +714,15 @@ def _read_stdin(ctx: click.Context) -> str:
 
 def _look_up(typed: str, day: date | None, format_name: str) -> int:
     from analyzer.icd10.catalogue import Standing, load_catalogue
+    from analyzer.icd10.record import to_code_record
 
     catalogue = load_catalogue()
     checked = catalogue.check(typed.strip(), day)
     if format_name == "json":
-        click.echo(json.dumps(_code_record(checked, catalogue, day), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(to_code_record(checked, catalogue, day), ensure_ascii=False, indent=2))
     else:
         _print_code(checked, catalogue, day)
     return 0 if checked.standing is Standing.VALID else _NOT_VALID
-
-
-def _code_record(checked: "Checked", catalogue: "Catalogue", day: date | None) -> dict[str, object]:
-    code = catalogue.get(checked.code)
-    windows = code.windows if code else ()
-    return {
-        "typed": checked.typed,
-        "code": checked.code,
-        "title": checked.title,
-        "standing": checked.standing.value,
-        "date": day.isoformat() if day else None,
-        "release": catalogue.release,
-        "billable": code is not None and code.is_valid_on(day or catalogue.last_day),
-        "valid": [{"from": start.isoformat(), "to": end.isoformat() if end else None} for start, end in windows],
-        "advice": checked.advice,
-        "successors": [{"code": offer, "title": _title_of(offer, catalogue)} for offer in checked.successors],
-        "area": code.area if code else None,
-        "role": code.role if code else None,
-        "unspecified": code.is_unspecified if code else None,
-        "conditions": code.conditions if code else "",
-        "remarks": code.remarks if code else "",
-        "code_first": code.code_first if code else "",
-        "use_additional": code.use_additional if code else "",
-        "code_also": code.code_also if code else "",
-        "synonyms": list(code.synonyms) if code else [],
-        "excludes1": [_exclusion_record(*pair) for pair in _excluded(checked.code, catalogue.excludes1, catalogue)],
-        "excludes2": [_exclusion_record(*pair) for pair in _excluded(checked.code, catalogue.excludes2, catalogue)],
-    }
-
-
-def _exclusion_record(other: str, exclusion: "Exclusion") -> dict[str, str]:
-    return {"code": other, "note": exclusion.note, "note_sits_at": exclusion.sits_at}
 
 
 def _excluded(

@@ -1,14 +1,12 @@
 """Bodies to notes, reports to answers: each in one place."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
 from typing import Any
 
 from analyzer.catalogue import mark_example
 from analyzer.errors import NoteError
-from analyzer.icd10.catalogue import Catalogue, Checked, Exclusion
 from analyzer.lexicon import Source as Cited
 from analyzer.readers.fhir import read_resource
 from analyzer.readers.limits import Limits
@@ -102,44 +100,3 @@ def _to_source(source: Cited) -> Record:
         "read": str(source.read),
         "certainty": source.certainty,
     }
-
-
-def to_code(checked: Checked, catalogue: Catalogue, day: date | None) -> Record:
-    """Return a code as it stands on a date of service."""
-    code = catalogue.get(checked.code)
-    return {
-        "typed": checked.typed,
-        "code": checked.code,
-        "title": checked.title,
-        "standing": checked.standing.value,
-        "date": day.isoformat() if day else None,
-        "release": catalogue.release,
-        "billable": code is not None and code.is_valid_on(day or catalogue.last_day),
-        "valid": [
-            {"from": start.isoformat(), "to": end.isoformat() if end else None}
-            for start, end in (code.windows if code else ())
-        ],
-        "advice": checked.advice,
-        "successors": [{"code": offer, "title": _title(offer, catalogue)} for offer in checked.successors],
-        "area": code.area if code else None,
-        "role": code.role if code else None,
-        "unspecified": code.is_unspecified if code else None,
-        "conditions": code.conditions if code else "",
-        "remarks": code.remarks if code else "",
-        "code_first": code.code_first if code else "",
-        "use_additional": code.use_additional if code else "",
-        "code_also": code.code_also if code else "",
-        "synonyms": list(code.synonyms) if code else [],
-        "excludes1": _exclusions((o, catalogue.excludes1(checked.code, o)) for o in catalogue.slp),
-        "excludes2": _exclusions((o, catalogue.excludes2(checked.code, o)) for o in catalogue.slp),
-    }
-
-
-def _exclusions(pairs: Any) -> Sequence[Record]:
-    found: list[tuple[str, Exclusion]] = [(other, note) for other, note in pairs if note is not None]
-    return [{"code": other, "note": note.note, "note_sits_at": note.sits_at} for other, note in found]
-
-
-def _title(code: str, catalogue: Catalogue) -> str:
-    known = catalogue.get(code)
-    return known.title if known else ""

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from analyzer.errors import NoteError
 from analyzer.icd10.catalogue import Standing, load_catalogue, looks_like_code
+from analyzer.icd10.record import to_code_record
 from analyzer.lexicon import load_lexicons
 from analyzer.policy import load_policies
 from analyzer.rules import RETIRED, RULES
@@ -20,7 +21,7 @@ from analyzer.rules.rule import Rule
 from analyzer.types import Level, Note, Report, Versions
 from api.auth import Caller, require
 from api.bodies import JsonRoute
-from api.convert import json_bytes, read_note, to_code, to_response, to_rule, to_rule_in_full
+from api.convert import json_bytes, read_note, to_response, to_rule, to_rule_in_full
 from api.errors import Problem, problems
 from api.logs import request_id
 from api.metrics import MEDIA_TYPE as METRICS_TYPE
@@ -196,7 +197,7 @@ def _look_up(code: str, day: date | None) -> dict[str, object]:
     checked = catalogue.check(code.strip(), day)
     if checked.standing is Standing.UNKNOWN:
         raise _unknown_code(" ".join([checked.advice, ", ".join(checked.successors)]).strip())
-    return to_code(checked, catalogue, day)
+    return to_code_record(checked, catalogue, day)
 
 
 def _unknown_code(detail: str) -> Problem:
