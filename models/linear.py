@@ -1,6 +1,7 @@
 """A linear model over named features: what each one weighs can be read off."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -52,42 +53,43 @@ class Linear:
         """
         return cls(*load(name, folder))
 
-    def score(self, features: Mapping[str, float]) -> NDArray[np.float32]:
-        """Score one text.
+    def weigh(self, features: Mapping[str, float]) -> "Weighing":
+        """Weigh the features of one text; those that the model does not know count nothing."""
+        known = [(name, self._rows[name], value) for name, value in features.items() if name in self._rows]
+        names, rows, values = zip(*known, strict=True) if known else ((), (), ())
+        weights = self._weights[list(rows)].astype(np.float32)
+        parts = np.array(values, dtype=np.float32)[:, None] * weights * self._scales
+        return Weighing(self.labels, names, parts, parts.sum(axis=0) + self._intercepts)
 
-        Parameters
-        ----------
-        features : mapping of str to float
-            Features that the model does not know count nothing.
 
-        Returns
-        -------
-        ndarray of shape (n_labels,)
-            Log-odds, in the order of ``labels``.
-        """
-        known = [(self._rows[name], value) for name, value in features.items() if name in self._rows]
-        if not known:
-            return self._intercepts.copy()
-        rows, values = zip(*known, strict=True)
-        total = np.asarray(values, dtype=np.float32) @ self._weights[list(rows)].astype(np.float32)
-        scored: NDArray[np.float32] = total * self._scales + self._intercepts
-        return scored
+@dataclass(frozen=True, slots=True)
+class Weighing:
+    """What a model makes of one text.
 
-    def parts(self, features: Mapping[str, float], label: str) -> dict[str, float]:
-        """Split a label's log-odds into what each feature adds; the intercept is left out.
+    Parameters
+    ----------
+    labels, names : tuple of str
+        Outputs of the model; features that it knows.
+    shares : ndarray of shape (n_features, n_labels)
+        What each feature adds to the log-odds of each label.
+    log_odds : ndarray of shape (n_labels,)
+        Their sum and the intercept.
+    """
+
+    labels: tuple[str, ...]
+    names: tuple[str, ...]
+    shares: NDArray[np.float32]
+    log_odds: NDArray[np.float32]
+
+    def parts(self, label: str) -> dict[str, float]:
+        """What each feature adds to one label.
 
         Raises
         ------
         ValueError
             For a label that the model does not have.
         """
-        column = self.labels.index(label)
-        scale = float(self._scales[column])
-        return {
-            name: value * scale * float(self._weights[self._rows[name], column])
-            for name, value in features.items()
-            if name in self._rows
-        }
+        return dict(zip(self.names, self.shares[:, self.labels.index(label)].tolist(), strict=True))
 
 
 def write_weights(

@@ -66,6 +66,11 @@ class Network(torch.nn.Module):
         note = self.note_head(self.dropout(torch.cat([hidden[:, 0], most], dim=1)))
         return self.segment_head(self.dropout(hidden)), note
 
+    def freeze(self, layers: int) -> None:
+        """Learn nothing more in the lowest layers."""
+        for layer in self.encoder.encoder.layer[:layers]:
+            layer.requires_grad_(False)
+
     def round_weights(self) -> None:
         """Let the encoder work with weights as they will be shipped, while it goes on learning beneath."""
         for module in self.encoder.encoder.modules():

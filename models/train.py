@@ -42,11 +42,13 @@ class Example:
 class Settings:
     """How an encoder is trained; the card tells what was tried on validation notes.
 
-    In the last ``rounded_epochs`` the weights are used as they will be shipped, rounded to 8 bits.
+    In the last ``rounded_epochs`` the weights are used as they will be shipped, rounded to 8 bits. The lowest
+    ``frozen_layers`` of the encoder stay as they were.
     """
 
     epochs: int = 5
     rounded_epochs: int = 1
+    frozen_layers: int = 0
     batch_tokens: int = 800
     rate: float = 1e-4
     head_rate: float = 2e-3
@@ -111,6 +113,7 @@ def fit(
         dropout=settings.dropout,
         vocabulary=vocabulary,
     ).to(device)
+    network.freeze(settings.frozen_layers)
     heads = [*network.segment_head.parameters(), *network.note_head.parameters()]
     body = [parameter for parameter in network.encoder.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(

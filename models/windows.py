@@ -13,6 +13,7 @@ from models.artifact import ArtifactError
 
 LENGTH = 512  # tokens that an encoder of this family can place
 OVERLAP = 96  # tokens that a long note's windows share, so that each segment is read with what stands around it
+_MARKS = (("[CLS]", "[SEP]", "[PAD]", "[UNK]"), ("<s>", "</s>", "<pad>", "[UNK]"))  # of BERT's family, of MPNet's
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,15 @@ class Tokens:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._length, self._overlap = length, overlap
-        self.first, self.separator, self.padding, self._unknown = map(self._mark, ("[CLS]", "[SEP]", "[PAD]", "[UNK]"))
+        self.first, self.separator, self.padding, self._unknown = self._marks()
 
-    def _mark(self, token: str) -> int:
-        found = self._tokenizer.token_to_id(token)
-        if found is None:
-            raise ArtifactError(f"the tokenizer has no {token}")
-        return found
+    def _marks(self) -> list[int]:
+        for marks in _MARKS:
+            found = [self._tokenizer.token_to_id(token) for token in marks]
+            known = [token for token in found if token is not None]
+            if len(known) == len(marks):
+                return known
+        raise ArtifactError(f"the tokenizer has none of the marks {' or '.join(map(' '.join, _MARKS))}")
 
     def pieces(self, texts: Sequence[str]) -> list[Piece]:
         """Cut each text into tokens; one too long for a window loses its end, one without any gets an unknown one."""

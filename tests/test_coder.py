@@ -187,5 +187,15 @@ def test_apraxia_and_dyslexia_are_flagged_as_a_pair_that_is_excluded(analyzer: A
 
 
 def test_a_category_and_the_codes_below_it_are_ten_at_most(analyzer: Analyzer):
-    given = analyzer.analyze(Note("0")).icd10
-    assert (given[0].billable, len(given) <= 10) == (False, True)
+    given = analyzer.analyze(Note("Worked on words.")).icd10
+    assert (given[0].code, given[0].billable, len(given) <= 10) == ("R47", False, True)
+
+
+@pytest.mark.parametrize("text", ["0", "x"])
+def test_nothing_is_suggested_without_words_that_speak_for_it(analyzer: Analyzer, text):
+    assert analyzer.analyze(Note(text)).icd10 == ()
+
+
+def test_a_code_of_the_record_needs_no_words(analyzer: Analyzer):
+    (first, *_) = analyzer.analyze(Note("0", diagnoses=("R47.01",))).icd10
+    assert (first.code, first.evidence) == ("R47.01", ())

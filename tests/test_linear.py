@@ -27,19 +27,21 @@ def written(tmp_path):
 
 def test_score_is_the_intercept_and_the_weighed_features(written):
     model = Linear.load("codes", written)
-    assert model.score({"said/stroke": 1.0, "word/stroke": 2.0}) == pytest.approx([-1 + 1.27 + 1.0, 0.5 - 5.08])
+    found = model.weigh({"said/stroke": 1.0, "word/stroke": 2.0})
+    assert found.log_odds == pytest.approx([-1 + 1.27 + 1.0, 0.5 - 5.08])
 
 
 def test_unknown_features_count_nothing(written):
-    assert Linear.load("codes", written).score({"word/other": 5.0}) == pytest.approx([-1.0, 0.5])
+    assert Linear.load("codes", written).weigh({"word/other": 5.0}).log_odds == pytest.approx([-1.0, 0.5])
 
 
 def test_parts_and_intercept_make_the_score(written):
     model = Linear.load("codes", written)
     features = {"said/stroke": 1.0, "word/stroke": 0.5, "word/lost": 1.5, "word/other": 1.0}
-    parts = model.parts(features, "b")
+    weighing = model.weigh(features)
+    parts = weighing.parts("b")
     assert set(parts) == set(NAMES)
-    assert math.fsum(parts.values()) + 0.5 == pytest.approx(float(model.score(features)[1]), abs=1e-5)
+    assert math.fsum(parts.values()) + 0.5 == pytest.approx(float(weighing.log_odds[1]), abs=1e-5)
 
 
 def test_words_have_a_rarity_and_other_features_none(written):

@@ -36,7 +36,7 @@ from analyzer.types import (
     TypedCode,
 )
 from models.artifact import ArtifactError
-from models.linear import Linear
+from models.linear import Linear, Weighing
 
 MODEL = "codes"
 WORDS = 3.0  # length of the vector of words, beside mentions that count 1 each; chosen on validation notes
@@ -60,7 +60,7 @@ class CodeReading:
     mentions: tuple[Mention, ...]
     typed: tuple[TypedCode, ...]
     features: Features
-    weighed: dict[str, float]
+    weighing: Weighing
     candidates: tuple[Candidate, ...]
     none: float
 
@@ -130,14 +130,14 @@ class Coder:
         typed: tuple[TypedCode, ...],
     ) -> CodeReading:
         features = code_features(segmentation, mentions, typed, kind, age_years=note.age_years)
-        weighed = values(features, self._model.rarity, share=WORDS)
-        scores = self._model.score(weighed)
+        weighing = self._model.weigh(values(features, self._model.rarity, share=WORDS))
         probabilities = {
-            target: 1 / (1 + math.exp(-float(score))) for target, score in zip(self._model.labels, scores, strict=True)
+            target: 1 / (1 + math.exp(-value))
+            for target, value in zip(weighing.labels, weighing.log_odds.tolist(), strict=True)
         }
         composed = self._composition.candidates(probabilities, mentions, named=NAMED, echo=ECHO)
         candidates = self._on_date(_with_typed(composed, typed), note.date_of_service)
-        return CodeReading(mentions, typed, features, weighed, candidates, probabilities.get(NONE, 0.5))
+        return CodeReading(mentions, typed, features, weighing, candidates, probabilities.get(NONE, 0.5))
 
     def _typed_codes(self, note: Note) -> tuple[TypedCode, ...]:
         """Codes in the text and in the record, each with its standing on the date of service."""
@@ -188,11 +188,14 @@ class Coder:
         if not calibrated or calibrated[0][0] < none:
             return ()
         kept = [(p, candidate) for p, candidate in calibrated[:_MOST] if p >= decisions["least"]]
+        words = {candidate.code: self._evidence(candidate, reading) for _, candidate in kept}
+        recorded = {typed.code for typed in reading.typed}
+        kept = [(p, candidate) for p, candidate in kept if words[candidate.code] or candidate.code in recorded]
         ordered = self._ordered(kept)
         by_code = {candidate.code: (p, candidate) for p, candidate in kept}
-        suggestions = list(self._category(calibrated, reading))
+        suggestions = list(self._category(kept, calibrated, reading))
         for code in ordered:
-            probability, candidate = by_code[code]
+            probability, _ = by_code[code]
             catalogued = self._catalogue.get(code)
             suggestions.append(
                 CodeSuggestion(
@@ -200,7 +203,7 @@ class Coder:
                     title=catalogued.title if catalogued else "",
                     probability=round(probability, 4),
                     billable=True,
-                    evidence=self._evidence(candidate, reading),
+                    evidence=words[code],
                     advice=self._advice(code, ordered, by_code),
                     role=(catalogued.role or "") if catalogued else "",
                     area=(catalogued.area or "") if catalogued else "",
@@ -229,12 +232,15 @@ class Coder:
         return is_one and any(known is not None and known.is_unspecified for known in pair)
 
     def _category(
-        self, calibrated: Sequence[tuple[float, Candidate]], reading: CodeReading
+        self,
+        kept: Sequence[tuple[float, Candidate]],
+        calibrated: Sequence[tuple[float, Candidate]],
+        reading: CodeReading,
     ) -> tuple[CodeSuggestion, ...]:
         """Put a category first where no code below it is supported by itself."""
-        best, first = calibrated[0]
-        if best >= self._model.decisions["least_leaf"]:
+        if not kept or calibrated[0][0] >= self._model.decisions["least_leaf"]:
             return ()
+        _, first = kept[0]
         category = first.code[:3]
         catalogued = self._catalogue.get(category)
         none_of_them = math.prod(1 - p for p, candidate in calibrated if candidate.code.startswith(category))
@@ -253,7 +259,7 @@ class Coder:
         """Words that speak for a code, heaviest first until they are most of what does, in the order of the text."""
         parts: dict[str, float] = {}
         for target in candidate.targets:
-            for name, part in self._model.parts(reading.weighed, target).items():
+            for name, part in reading.weighing.parts(target).items():
                 if part > 0 and reading.features[name]:
                     parts[name] = parts.get(name, 0.0) + part
         spans = list(candidate.spans)
