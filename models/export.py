@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -88,6 +88,66 @@ def export(network: "Network", path: Path) -> None:
         quantizer = MatMulNBitsQuantizer(model, nodes_to_exclude=heads, algo_config=settings)
         quantizer.process()
         quantizer.model.save_model_to_file(str(path), use_external_data_format=False)
+
+
+def refit_note_head(
+    path: Path, tokens: Tokens, notes: Sequence[Sequence[str]], targets: Array, strength: float
+) -> None:
+    """Fit the outputs for the whole note anew, on what an exported network makes of whole notes.
+
+    In training most notes are shown whole a few times only. Each output is a logistic regression, on all notes at once.
+
+    Parameters
+    ----------
+    path : Path
+        Of the exported network; it is written again.
+    tokens : Tokens
+    notes : sequence of sequence of str
+        The segments of each note; a note of several windows takes no part.
+    targets : ndarray of shape (n_notes, n_note_outputs)
+        0, 1, or NaN where nothing is known.
+    strength : float
+        Inverse strength of regularization, of standardized features.
+    """
+    import onnx
+    from onnx import numpy_helper
+    from sklearn.linear_model import LogisticRegression
+
+    model = onnx.load(str(path))
+    last = next(node for node in model.graph.node if "note" in node.output)
+    features, kept = _what_enters(last.input[0], model, tokens, notes)
+    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-6
+    scaled, wanted = (features - mean) / spread, targets[kept]
+    weights = np.zeros((wanted.shape[1], features.shape[1]))
+    intercepts = np.zeros(wanted.shape[1])
+    for row, right in enumerate(wanted.T):
+        known = ~np.isnan(right)
+        fitted = LogisticRegression(C=strength, max_iter=1000).fit(scaled[known], right[known])
+        weights[row] = fitted.coef_[0] / spread
+        intercepts[row] = fitted.intercept_[0] - weights[row] @ mean
+    for name, values in zip(last.input[1:], (weights, intercepts), strict=True):
+        held = next(tensor for tensor in model.graph.initializer if tensor.name == name)
+        held.CopyFrom(numpy_helper.from_array(values.astype(np.float32), name))
+    onnx.save(model, str(path))
+
+
+def _what_enters(name: str, model: Any, tokens: Tokens, notes: Sequence[Sequence[str]]) -> tuple[Array, list[int]]:
+    """A tensor of the network for each note that is one window, and which notes those are."""
+    import onnx
+    import onnxruntime
+
+    seen = onnx.ModelProto()
+    seen.CopyFrom(model)
+    seen.graph.output.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
+    session = onnxruntime.InferenceSession(seen.SerializeToString(), providers=["CPUExecutionProvider"])
+    found, kept = [], []
+    for number, texts in enumerate(notes):
+        windows = tokens.windows(tokens.pieces(texts))
+        if len(windows) == 1:
+            ids, mask = batch(windows, tokens.padding)
+            found.append(session.run([name], {"ids": ids, "mask": mask})[0][0])
+            kept.append(number)
+    return np.array(found), kept
 
 
 def unrounded_copy(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from analyzer.engine import Analyzer
 from analyzer.lexicon import load_lexicons
 from analyzer.types import Label
 from models import artifact
-from training_data import card, card_codes, corpus, fit_codes, measure
+from training_data import card, card_codes, corpus, fit_codes, measure, train
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "training_data"
@@ -61,7 +61,7 @@ def test_card_shows_the_metrics_written_down():
 def test_encoder_was_trained_and_decided_on_the_notes_that_stand_here():
     manifest, _ = artifact.load("encoder")
     assert manifest.training["notes_sha256"] == corpus.digest()
-    assert manifest.training["decided_on_sha256"] == corpus.digest(("validation",))
+    assert manifest.training["decided_on_sha256"] == corpus.digest(train.DECIDED)
 
 
 def test_codes_were_fitted_and_decided_on_the_notes_that_stand_here():

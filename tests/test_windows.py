@@ -1,6 +1,8 @@
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
-from models.artifact import ARTIFACTS
+from models.artifact import ARTIFACTS, ArtifactError
 from models.windows import Piece, Tokens, Window, batch
 
 PATH = ARTIFACTS / "encoder" / "tokenizer.json"
@@ -58,3 +60,21 @@ def test_segment_too_long_for_a_window_loses_its_end():
 def test_batch_pads_to_the_longest():
     ids, mask = batch([Window((1, 2, 3), ()), Window((4,), ())], padding=9)
     assert (ids.tolist(), mask.tolist()) == ([[1, 2, 3], [4, 9, 9]], [[1, 1, 1], [1, 0, 0]])
+
+
+def tokenizer_with(folder, marks):
+    path = folder / "tokenizer.json"
+    vocabulary = {token: at for at, token in enumerate([*marks, "word"])}
+    Tokenizer(WordLevel(vocabulary, unk_token=marks[-1])).save(str(path))
+    return path
+
+
+def test_marks_of_another_family_are_found(tmp_path):
+    tokens = Tokens(tokenizer_with(tmp_path, ["<s>", "</s>", "<pad>", "[UNK]"]))
+    assert (tokens.first, tokens.separator, tokens.padding) == (0, 1, 2)
+    assert tokens.windows(tokens.pieces(["word"])) == [Window((0, 4, 1), ((0, 1, 2),))]
+
+
+def test_tokenizer_without_marks_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match=r"none of the marks \[CLS\].*<s>"):
+        Tokens(tokenizer_with(tmp_path, ["<s>", "[SEP]", "[UNK]"]))

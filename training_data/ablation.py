@@ -12,7 +12,7 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,20 +32,34 @@ from training_data.fit_points import prepare, right_labels
 from training_data.train import ENCODER, Lessons, file_of, texts
 
 RESULT = HERE / "ablation.json"
-EARLIER = 111  # batches of the training split that were written first, alike in length and format
-VARIANTS: Mapping[str, tuple[Settings, int | None]] = {
-    "first batches, rate 2e-4, 1,600 tokens a step": (
-        Settings(rate=2e-4, batch_tokens=1600, rounded_epochs=0),
-        EARLIER,
+
+
+class Variant(NamedTuple):
+    """What a run is trained on: the first batches of the training split and of the short pieces, all when not given."""
+
+    settings: Settings
+    batches: int | None = None
+    pieces: int | None = None
+    mixed: bool = True  # runs of other notes, and notes in short runs
+
+
+FIRST, SECOND = 111, 189  # batches of the training split that were written in the first campaign; in the first two
+PAIRS = 5  # batches of short pieces that were written in the first two
+TEACHER = Settings(epochs=3, rounded_epochs=0, rate=5e-5, head_rate=1e-3, frozen_layers=4)
+VARIANTS: Mapping[str, Variant] = {
+    "first campaign, rate 2e-4, 1,600 tokens a step": Variant(
+        Settings(rate=2e-4, batch_tokens=1600, rounded_epochs=0), FIRST, PAIRS, mixed=False
     ),
-    "first batches, rate 1e-4, 800 tokens a step": (Settings(rounded_epochs=0), EARLIER),
-    "all batches, no outputs for the whole note": (Settings(note_weight=0.0), None),
+    "first campaign, rate 1e-4, 800 tokens a step": Variant(Settings(rounded_epochs=0), FIRST, PAIRS, mixed=False),
+    "first two campaigns": Variant(Settings(), SECOND, PAIRS, mixed=False),
+    "first two campaigns, notes mixed and in runs": Variant(Settings(), SECOND, PAIRS),
+    "the same, a base of 110 million parameters": Variant(TEACHER, SECOND, PAIRS),  # with --encoder
 }
 
 SHIPPED = {
-    "encoder": "all batches, as shipped: the encoder alone",
-    "lexicons": "all batches: the lexicons alone",
-    "both": "all batches, as shipped: encoder and lexicons together",
+    "encoder": "all three campaigns, as shipped: the encoder alone",
+    "lexicons": "all three campaigns: the lexicons alone",
+    "both": "all three campaigns, as shipped: encoder and lexicons together",
 }
 
 
@@ -63,6 +77,12 @@ def row(name: str, scores: Mapping[str, NDArray[np.float64]], sets: Mapping[str,
     )
     figures = {key: f1_of(scores[key] >= chosen, right[key]) for key in sets}
     return rounded({"name": name, "notes": notes, **figures})
+
+
+def first(split: str, batches: int | None) -> list[Record]:
+    """The notes of the first batches of a split."""
+    kept = set(splits()[split][:batches])
+    return [note for note in read_split(split) if note["batch"] in kept]
 
 
 def wanted(notes: Sequence[Record]) -> NDArray[np.bool_]:
@@ -118,14 +138,13 @@ def main() -> None:
         shipped(sets)
         return
     for name in arguments.names or VARIANTS:
-        settings, batches = VARIANTS[name]
-        kept = set(splits()["train"][:batches])
-        notes = [note for note in read_split("train") if note["batch"] in kept]
+        settings, batches, pieces, mixed = VARIANTS[name]
+        notes, fragments = first("train", batches), first("fragments", pieces)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "tokenizer.json"
             vocabulary = prune_vocabulary(file_of(arguments.encoder, "tokenizer.json"), path)
             tokens = Tokens(path)
-        lessons = Lessons(notes, read_split("fragments"), settings.seed)
+        lessons = Lessons(notes, fragments, settings.seed, **({} if mixed else {"spliced": 0.0, "in_runs": 0.0}))
         network = fit(lessons, tokens, arguments.encoder, settings, vocabulary=vocabulary)
         scores = {
             key: _logistic(np.concatenate(score_with_torch(network, tokens, texts(own))).astype(float))

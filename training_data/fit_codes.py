@@ -62,7 +62,8 @@ class _Nothing(Linear):
 
     def __init__(self) -> None:
         self.labels, self.rarity = (), {}
-        self._rows, self._intercepts = {}, np.zeros(0, np.float32)
+        self._rows, self._weights = {}, np.zeros((0, 0), np.int8)
+        self._scales = self._intercepts = np.zeros(0, np.float32)
 
 
 def fit(notes: Sequence[Record], folder: Path) -> artifact.Manifest:

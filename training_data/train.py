@@ -12,7 +12,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -25,10 +25,10 @@ from analyzer.kind import note_kind
 from analyzer.labels import Labeler, is_weak
 from analyzer.lexicon import load_lexicons
 from analyzer.segment import Segmenter
-from analyzer.types import Dimension, Kind, Verdict
+from analyzer.types import Dimension, Kind, Label, Verdict
 from models import artifact
 from models.encoder import TOKENIZER, WEIGHTS, Encoder
-from models.export import export, prune_vocabulary, unrounded_copy
+from models.export import export, prune_vocabulary, refit_note_head, unrounded_copy
 from models.train import Example, Settings, fit
 from models.windows import Tokens
 from training_data.corpus import FITTED, LABELS, Record, digest, read_split
@@ -38,7 +38,10 @@ from training_data.fit_points import prepare, right_labels
 ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 NAME, VERSION = "encoder", "1"
 OWN = 0.5  # share of the notes that are learned in our own segments, the others in the annotators'
-DECIDED = ("validation",)  # the splits on which decisions are fitted
+SPLICED, IN_RUNS = 0.3, 0.12  # shares of the notes that are shown with a run of another, and in short runs
+RUNS, _LEAST = (1, 1, 2, 3), 3  # segments in a run; in a note that is changed
+NOTE_STRENGTH = 0.01  # of the regressions for the whole note; chosen on validation and reserve notes
+DECIDED = ("validation", "reserve")  # the splits on which decisions are fitted
 NOTE_OUTPUTS = (
     *(f"{dimension}>={level}" for dimension in Dimension for level in (1, 2)),
     *(f"verdict:{verdict}" for verdict in Verdict),
@@ -56,17 +59,34 @@ def note_target(note: Record) -> list[float]:
     ]
 
 
-class Lessons:
-    """What each epoch shows: every note, in the annotators' segments or in our own."""
+_UNKNOWN = np.full(len(NOTE_OUTPUTS), np.nan, dtype=np.float32)
+Cut = Sequence[tuple[str, frozenset[Label]]]  # the segments of a note: words, and their labels
 
-    def __init__(self, notes: Sequence[Record], fragments: Sequence[Record], seed: int) -> None:
+
+class Lessons:
+    """What each epoch shows: every note, in the annotators' segments or in our own.
+
+    Some notes are shown with a run of another note's segments in the place of one of theirs, and some in short runs, so
+    that a segment is read for what it says and not only for the tone of what stands around it.
+    """
+
+    def __init__(
+        self,
+        notes: Sequence[Record],
+        fragments: Sequence[Record],
+        seed: int,
+        *,
+        spliced: float = SPLICED,
+        in_runs: float = IN_RUNS,
+    ) -> None:
         segmenter = Segmenter(load_lexicons())
-        self._seed = seed
-        self._notes = [(note, True) for note in notes] + [(note, False) for note in fragments]
-        self._cuts = [self._cut(note, segmenter) for note, _ in self._notes]
+        self._seed, self._spliced, self._in_runs = seed, spliced, in_runs
+        self._fragments = [self._cuts(note, segmenter) for note in fragments]
+        self._notes = [self._cuts(note, segmenter) for note in notes]
+        self._targets = [np.array(note_target(note), dtype=np.float32) for note in notes]
 
     @staticmethod
-    def _cut(note: Record, segmenter: Segmenter) -> tuple[list[tuple[str, frozenset[Any]]], ...]:
+    def _cuts(note: Record, segmenter: Segmenter) -> tuple[Cut, Cut]:
         """The note in the annotators' segments, and in our own."""
         text = note["text"]
         theirs = [(text[s["start"] : s["end"]], frozenset(s["labels"])) for s in note["segments"]]
@@ -76,20 +96,40 @@ class Lessons:
     def __call__(self, epoch: int) -> list[Example]:
         """The examples of an epoch."""
         rng = random.Random(f"{self._seed} {epoch}")
-        examples = []
-        for (note, is_whole), (theirs, ours) in zip(self._notes, self._cuts, strict=True):
-            segments = ours if rng.random() < OWN else theirs
-            if segments:
-                target = note_target(note) if is_whole else [np.nan] * len(NOTE_OUTPUTS)
-                labels = [[label in given for label in LABELS] for _, given in segments]
-                examples.append(
-                    Example(
-                        tuple(words for words, _ in segments),
-                        np.array(labels, dtype=np.float32),
-                        np.array(target, dtype=np.float32),
-                    )
-                )
-        return examples
+        examples = [_example(_cut(cuts, rng), _UNKNOWN) for cuts in self._fragments]
+        for cuts, target in zip(self._notes, self._targets, strict=True):
+            segments, way = _cut(cuts, rng), rng.random()
+            if len(segments) < _LEAST or way >= self._spliced + self._in_runs:
+                examples.append(_example(segments, target))
+            elif way < self._spliced:
+                examples.append(_example(_splice(segments, _cut(rng.choice(self._notes), rng), rng), _UNKNOWN))
+            else:
+                examples += [_example(run, _UNKNOWN) for run in _runs(segments, rng)]
+        return [example for example in examples if example.texts]
+
+
+def _cut(cuts: tuple[Cut, Cut], rng: random.Random) -> Cut:
+    return cuts[rng.random() < OWN]
+
+
+def _splice(segments: Cut, other: Cut, rng: random.Random) -> Cut:
+    """Put a run of another note in the place of as many segments."""
+    length = rng.randint(1, max(1, min(len(segments) - 1, len(other))))
+    at, start = rng.randint(0, len(segments) - length), rng.randint(0, max(0, len(other) - length))
+    return [*segments[:at], *other[start : start + length], *segments[at + length :]]
+
+
+def _runs(segments: Cut, rng: random.Random) -> Iterator[Cut]:
+    start = 0
+    while start < len(segments):
+        end = start + rng.choice(RUNS)
+        yield segments[start:end]
+        start = end
+
+
+def _example(segments: Cut, target: Any) -> Example:
+    labels = [[label in given for label in LABELS] for _, given in segments]
+    return Example(tuple(words for words, _ in segments), np.array(labels, dtype=np.float32), target)
 
 
 def scored(records: Sequence[Record], encoder: Encoder) -> list[Scored]:
@@ -152,7 +192,15 @@ def main() -> None:
     network = fit(lessons, tokens, arguments.encoder, settings, device=arguments.device, vocabulary=vocabulary)
     print(f"trained in {time.perf_counter() - started:.0f} s")
     export(network.cpu(), folder / WEIGHTS)
+    learn_whole_notes(folder)
     write(folder, settings, arguments.encoder)
+
+
+def learn_whole_notes(folder: Path) -> None:
+    """Fit the outputs of an exported network for the whole note."""
+    notes = read_split("train")
+    targets = np.array([note_target(note) for note in notes], dtype=np.float32)
+    refit_note_head(folder / WEIGHTS, Tokens(folder / TOKENIZER), texts(notes), targets, strength=NOTE_STRENGTH)
 
 
 def write(folder: Path, settings: Settings, encoder: str) -> None:
@@ -172,7 +220,7 @@ def write(folder: Path, settings: Settings, encoder: str) -> None:
             "pieces": len(read_split("fragments")),
             "decided_on_sha256": digest(DECIDED),
             "splits": list(FITTED),
-            "settings": asdict(settings),
+            "settings": {**asdict(settings), "note_strength": NOTE_STRENGTH},
             "libraries": {name: version(name) for name in ("torch", "transformers", "onnxruntime", "scikit-learn")},
         },
     )

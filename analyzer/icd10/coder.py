@@ -329,11 +329,12 @@ class Coder:
         codes = list(dict.fromkeys([*recorded, *(code.code for code in typed)]))
         likely = [s.code for s in supported if s.billable and (s.probability or 0.0) >= LIKELY_CODE]
         kept: set[tuple[str, str]] = set()  # one of several causes that may come first is enough
-        for order in self._remarks.orders:
+        rules = [order for order in self._remarks.orders if order.is_rule]
+        for order in rules:
             for at, code in enumerate(codes):
                 if fnmatchcase(code, order.then) and any(fnmatchcase(before, order.first) for before in codes[:at]):
                     kept.add((order.then, code))
-        for order in self._remarks.orders:
+        for order in rules:
             for then in (code for code in codes if fnmatchcase(code, order.then)):
                 if (order.then, then) in kept:
                     continue

@@ -78,7 +78,7 @@ class MentionReader:
             return ()
         found = self._scan(segmentation)
         triggers: dict[int, list[Found]] = {}
-        for trigger in found["certainty"]:
+        for trigger in _in_force(found["certainty"]):
             triggers.setdefault(trigger.segment, []).append(trigger)
         mentions = []
         for one in found["mentions"]:
@@ -152,6 +152,14 @@ class MentionReader:
             return _BREAK.search(between) is None
         is_list = certainty is not Certainty.NEGATED or _LIST_GOES_ON.match(folded, end) is not None
         return is_list or _BREAK.search(between) is None
+
+
+def _in_force(triggers: Sequence[Found]) -> Iterator[Found]:
+    """Leave out what is part of a phrase that says nothing of certainty: the "old" of an age."""
+    plain = [trigger for trigger in triggers if trigger.row.value == Certainty.CERTAIN]
+    for trigger in triggers:
+        if not any(other.start <= trigger.start and trigger.end <= other.end for other in plain):
+            yield trigger
 
 
 _BY_WEIGHT = {1.0: Strength.STATED, 0.5: Strength.SIGN, 0.25: Strength.CUE}

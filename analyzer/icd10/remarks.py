@@ -10,11 +10,12 @@ from analyzer.lexicon import one_of, rows
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Two patterns of codes in the order that the tabular list asks for, and its words."""
+    """Two patterns of codes in sequence, and why; a default is followed, and not held against codes that are typed."""
 
     first: str
     then: str
     reason: str
+    is_rule: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class Remarks:
         return ordered
 
 
+_FORCES = frozenset({"rule", "default"})
+
+
 @cache
 def load_remarks() -> Remarks:
     """Read the tables, once a process.
@@ -85,9 +89,10 @@ def load_remarks() -> Remarks:
         For an unknown column; the message names file and line.
     """
     notes = [(row["codes"], row["advice"]) for _, row in rows("icd10/advice.csv", ("codes", "advice", "source"))]
+    file = "icd10/sequences.csv"
     orders = [
-        Order(row["first"], row["then"], row["reason"])
-        for _, row in rows("icd10/sequences.csv", ("first", "then", "reason", "source"))
+        Order(row["first"], row["then"], row["reason"], one_of(file, line, "force", row["force"], _FORCES) == "rule")
+        for line, row in rows(file, ("first", "then", "reason", "force", "source"))
     ]
     concepts, details = {}, set()
     file = "icd10/concepts.csv"

@@ -31,7 +31,7 @@ _OTHER = "Other "  # begins the titles of codes that are no more specific than a
 # are of the typed code itself: below them its words do not make up for what is said of it.
 _LIKELY = 0.7  # probability from which a code counts as supported by the words
 _HARDLY, _UNSUPPORTED = (
-    0.5,
+    0.6,
     0.1,
 )  # of the typed code itself, below which its words do not make up for what is said of it
 
