@@ -441,16 +441,17 @@ def run_on_terminal(*args, stdin=None, stdout=None, wait_for=b"", then=None):
         env=environment,
     )
     os.close(slave)
-    seen, deadline = b"", time.monotonic() + 60
+    seen, deadline, is_done = b"", time.monotonic() + 60, False
     while time.monotonic() < deadline:
-        if select.select([master], [], [], 1)[0]:
+        if is_ready := bool(select.select([master], [], [], 1)[0]):
             try:
                 seen += os.read(master, 65536)
             except OSError:  # the other end is closed
                 break
-        if then is not None and wait_for in seen:
+        # Done again each second: Python does not notice a signal that comes just before it waits for input.
+        if then is not None and wait_for in seen and not (is_done and is_ready):
             then(process)
-            then = None
+            is_done = True
     status = process.wait(timeout=60)
     os.close(master)
     return status, seen.decode()

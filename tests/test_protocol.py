@@ -31,7 +31,12 @@ def test_a_head_that_does_not_come_is_given_up(connect, sent):
 def test_a_second_head_that_does_not_come_is_given_up(connect):
     with connect() as connection:
         connection.sendall(HEAD + b"\r\n")
-        assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        answer = b""
+        while not answer.endswith(b'"ok"'):  # head and body may come one after the other
+            part = connection.recv(1000)
+            assert part
+            answer += part
+        assert answer.startswith(b"HTTP/1.1 200 OK")
         connection.sendall(HEAD)
         assert connection.recv(100) == b""
 
