@@ -439,19 +439,19 @@ def run_on_terminal(*args, stdin=None, stdout=None, wait_for=b"", then=None):
         stdout=slave if stdout is None else stdout,
         stderr=slave,
         env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a run in the background ignores it
     )
     os.close(slave)
-    seen, deadline, is_done = b"", time.monotonic() + 60, False
+    seen, deadline = b"", time.monotonic() + 60
     while time.monotonic() < deadline:
-        if is_ready := bool(select.select([master], [], [], 1)[0]):
+        if select.select([master], [], [], 1)[0]:
             try:
                 seen += os.read(master, 65536)
             except OSError:  # the other end is closed
                 break
-        # Done again each second: Python does not notice a signal that comes just before it waits for input.
-        if then is not None and wait_for in seen and not (is_done and is_ready):
+        if then is not None and wait_for in seen:
             then(process)
-            is_done = True
+            then = None
     status = process.wait(timeout=60)
     os.close(master)
     return status, seen.decode()
