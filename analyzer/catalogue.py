@@ -8,7 +8,7 @@ from analyzer.lexicon import Source
 from analyzer.policy import PolicyBook
 from analyzer.policy.tables import releases, shipped_rows
 from analyzer.rules.rule import Example, Rule
-from analyzer.types import ClaimLine, Note, PlanOfCare, Status
+from analyzer.types import ClaimLine, Level, Note, PlanOfCare, Status
 
 FAMILIES: Mapping[str, str] = {
     "BIL": "the claim",
@@ -82,6 +82,25 @@ def describe_dates(rule: Rule) -> str:
     since = f"from {rule.valid_from}" if rule.valid_from else ""
     until = f"until {rule.valid_to}" if rule.valid_to else ""
     return " ".join(filter(None, (since, until)))
+
+
+def rule_record(rule: Rule, level: Level) -> dict[str, object]:
+    """Return a rule as lists of rules have it, with the level that it has for a payer."""
+    return {
+        "code": rule.code,
+        "name": rule.name,
+        "family": rule.family,
+        "level": level.value,
+        "status": rule.status.value,
+        "since": rule.since,
+        "title": rule.title,
+        "why": rule.why,
+        "sources": list(rule.sources),
+        "payers": list(rule.payers),
+        "valid_from": rule.valid_from.isoformat() if rule.valid_from else None,
+        "valid_to": rule.valid_to.isoformat() if rule.valid_to else None,
+        "known_limits": rule.known_limits,
+    }
 
 
 def rules_page(rules: Sequence[Rule], policies: PolicyBook) -> str:

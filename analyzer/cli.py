@@ -507,7 +507,7 @@ def rules(
     format_name: str,
 ) -> None:
     """List the rules: what the findings in a report complain about."""
-    from analyzer.catalogue import rules_page
+    from analyzer.catalogue import rule_record, rules_page
     from analyzer.policy import load_policies
     from analyzer.rules import RULES
 
@@ -526,29 +526,11 @@ def rules(
         and (day is None or rule.is_in_force(day.date()))
     ]
     if format_name == "json":
-        click.echo(json.dumps([_rule_record(rule) for rule in chosen], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([rule_record(rule, rule.level) for rule in chosen], ensure_ascii=False, indent=2))
     elif format_name == "markdown":
         click.echo(rules_page(chosen, policies), nl=False)
     else:
         _print_rules(chosen)
-
-
-def _rule_record(rule: "Rule") -> dict[str, object]:
-    return {
-        "code": rule.code,
-        "name": rule.name,
-        "family": rule.family,
-        "level": rule.level.value,
-        "status": rule.status.value,
-        "since": rule.since,
-        "title": rule.title,
-        "why": rule.why,
-        "sources": list(rule.sources),
-        "payers": list(rule.payers),
-        "valid_from": rule.valid_from.isoformat() if rule.valid_from else None,
-        "valid_to": rule.valid_to.isoformat() if rule.valid_to else None,
-        "known_limits": rule.known_limits,
-    }
 
 
 def _print_rules(chosen: "Sequence[Rule]") -> None:

@@ -3,9 +3,9 @@
 RE2 matches each pattern; its filter first tells, from the words that stand in the note, which patterns could match.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import re2
 
@@ -81,6 +81,30 @@ class Where:
         """Return the index of the segment that holds the whole span; None where it crosses a border."""
         index = bisect_right(self._starts, start) - 1
         return index if index >= 0 and end <= self._ends[index] else None
+
+
+class _Span(Protocol):
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+
+
+S = TypeVar("S", bound=_Span)
+
+
+class Near(Generic[S]):
+    """Spans, overlapping or not, to look up by place without going through all of them."""
+
+    def __init__(self, spans: Iterable[S]) -> None:
+        self._spans = sorted(spans, key=lambda span: span.start)
+        self._starts = [span.start for span in self._spans]
+        self._longest = max((span.end - span.start for span in self._spans), default=0)
+
+    def __call__(self, start: int, end: int, *, reach: int = 0) -> Sequence[S]:
+        """Return all spans that touch what lies at most ``reach`` characters around a span, and perhaps a few more."""
+        first = bisect_left(self._starts, start - reach - self._longest)
+        return self._spans[first : bisect_right(self._starts, end + reach)]
 
 
 class Disjoint:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from analyzer.catalogue import mark_example
+from analyzer.catalogue import mark_example, rule_record
 from analyzer.errors import NoteError
 from analyzer.lexicon import Source as Cited
 from analyzer.readers.fhir import read_resource
@@ -61,28 +61,9 @@ def json_bytes(record: object) -> bytes:
     return escape_separators(json.dumps(record, ensure_ascii=False, allow_nan=False)).encode()
 
 
-def to_rule(rule: Rule, level: Level) -> Record:
-    """Return a rule as the list has it, with the level that it has here."""
-    return {
-        "code": rule.code,
-        "name": rule.name,
-        "family": rule.family,
-        "level": level.value,
-        "status": rule.status.value,
-        "since": rule.since,
-        "title": rule.title,
-        "why": rule.why,
-        "sources": list(rule.sources),
-        "payers": list(rule.payers),
-        "valid_from": rule.valid_from.isoformat() if rule.valid_from else None,
-        "valid_to": rule.valid_to.isoformat() if rule.valid_to else None,
-        "known_limits": rule.known_limits,
-    }
-
-
 def to_rule_in_full(rule: Rule, level: Level, sources: Mapping[str, Cited]) -> Record:
     """Return a rule with its sources and examples."""
-    return to_rule(rule, level) | {
+    return rule_record(rule, level) | {
         "cited": [_to_source(sources[id]) for id in rule.sources],
         "fires": [mark_example(example) for example in rule.fires],
         "silent": [mark_example(example) for example in rule.silent],

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
+from analyzer.catalogue import rule_record
 from analyzer.errors import NoteError
 from analyzer.icd10.catalogue import Standing, load_catalogue, looks_like_code
 from analyzer.icd10.record import to_code_record
@@ -21,7 +22,7 @@ from analyzer.rules.rule import Rule
 from analyzer.types import Level, Note, Report, Versions
 from api.auth import Caller, require
 from api.bodies import JsonRoute
-from api.convert import json_bytes, read_note, to_response, to_rule, to_rule_in_full
+from api.convert import json_bytes, read_note, to_response, to_rule_in_full
 from api.errors import Problem, problems
 from api.logs import request_id
 from api.metrics import MEDIA_TYPE as METRICS_TYPE
@@ -139,7 +140,7 @@ def list_rules(
 ) -> Response:
     """List what findings complain about, by code."""
     chosen = [
-        to_rule(rule, found)
+        rule_record(rule, found)
         for rule, found in _levels(service)
         if (family is None or rule.family == family) and (level is None or found == level)
     ]
@@ -291,7 +292,7 @@ def add_examples(schema: dict[str, Any], service: Service) -> None:
     content["application/fhir+json"] = {"schema": {"$ref": "#/components/schemas/FhirDocument"}, "example": document}
     answers = {
         ("/v1/notes:analyze", "post"): analysis,
-        ("/v1/rules", "get"): {"rules": [to_rule(rule, level)]},
+        ("/v1/rules", "get"): {"rules": [rule_record(rule, level)]},
         ("/v1/rules/{code}", "get"): to_rule_in_full(rule, level, load_lexicons().sources),
         ("/v1/icd10/{code}", "get"): _look_up(*_EXAMPLE_CODE),
         ("/healthz", "get"): {"status": "ok"},

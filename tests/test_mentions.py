@@ -2,12 +2,16 @@
 
 import csv
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import re2
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analyzer.icd10.mentions import MentionReader
 from analyzer.lexicon import compile_pattern, load_lexicons
+from analyzer.scan import Near
 from analyzer.segment import Segmenter, fold
 from analyzer.types import Certainty
 
@@ -34,10 +38,15 @@ def test_rows_are_sorted(file):
 
 
 @pytest.fixture(scope="module")
-def read():
+def read_all():
     lexicons = load_lexicons()
     reader, segmenter = MentionReader(lexicons), Segmenter(lexicons)
-    return lambda text: {mention.concept: mention.certainty for mention in reader(segmenter(text))}
+    return lambda text: reader(segmenter(text))
+
+
+@pytest.fixture(scope="module")
+def read(read_all):
+    return lambda text: {mention.concept: mention.certainty for mention in read_all(text)}
 
 
 # Reference 3.5 and 3.11: what is uncertain, negated, someone else's, past or resolved is not coded as present.
@@ -72,3 +81,24 @@ def test_capitals_tell_an_abbreviation_from_a_word(read):
 
 def test_text_without_words_has_no_mentions(read):
     assert read("...") == {}
+
+
+def test_certainty_comes_from_the_words_around_also_among_many(read_all):
+    mentions = read_all("History of stroke. Moderate dysarthria. " * 40)
+    certainties = [{m.certainty for m in mentions if m.concept == concept} for concept in ("stroke", "dysarthria")]
+    assert certainties == [{Certainty.HISTORY}, {Certainty.CERTAIN}]
+
+
+class _Place(NamedTuple):
+    start: int
+    end: int
+
+
+_PLACES = st.builds(lambda start, length: _Place(start, start + length), st.integers(0, 60), st.integers(1, 20))
+
+
+@given(st.lists(_PLACES, max_size=12), _PLACES, st.integers(0, 10))
+def test_near_leaves_out_nothing_that_is_near(places, place, reach):
+    near = Near(places)(place.start, place.end, reach=reach)
+    within = [one for one in places if one.start <= place.end + reach and one.end >= place.start - reach]
+    assert set(within) <= set(near)

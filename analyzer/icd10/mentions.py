@@ -12,13 +12,14 @@ from fnmatch import fnmatchcase
 from analyzer.icd10.catalogue import load_catalogue
 from analyzer.icd10.remarks import load_remarks
 from analyzer.lexicon import Lexicons, Pattern, compile_pattern, fail, one_of, rows
-from analyzer.scan import Found, Scanner, Where
+from analyzer.scan import Found, Near, Scanner, Where
 from analyzer.segment import Segmentation, fold
 from analyzer.types import Certainty, Mention, Strength
 
 _FOLDER = "icd10"
 _REACH = 48  # characters between a trigger and what it speaks of
 _FAR_REACH = {Certainty.FAMILY: 30, Certainty.OTHER_SUBJECT: 60}
+_FARTHEST = max(_REACH, *_FAR_REACH.values())
 _CLAUSE = re.compile(r"[;:\n]|\. | but | now | today | although | however | though | now has | secondary to | due to ")
 _BREAK = re.compile(r",(?! ?(?:or|nor|and)\b)|[()\[\]]")
 _LIST_GOES_ON = re.compile(r"(?:, [a-z -]{1,30}){0,3},? (?:or|nor) ")  # "no cough, choking or wet voice"
@@ -77,21 +78,19 @@ class MentionReader:
         if not segmentation.segments:
             return ()
         found = self._scan(segmentation)
-        triggers: dict[int, list[Found]] = {}
-        for trigger in _in_force(found["certainty"]):
-            triggers.setdefault(trigger.segment, []).append(trigger)
+        triggers = Near(_in_force(found["certainty"]))
         mentions = []
         for one in found["mentions"]:
             if one.row.id in self._upper and not segmentation.text[one.start : one.end].isupper():
                 continue
-            certainty = self._certainty(segmentation, triggers.get(one.segment, ()), one.start, one.end)
+            certainty = self._certainty(segmentation.folded, triggers, one.segment, one.start, one.end)
             strength = self._strength[one.row.id]
             mentions.append(Mention(one.row.value, strength, certainty, one.segment, one.start, one.end, one.row.id))
         where = Where(segmentation.segments)
         for code, start, end in self._named(segmentation.folded):
             segment = where.index(start, end)
             if segment is not None:
-                certainty = self._certainty(segmentation, triggers.get(segment, ()), start, end)
+                certainty = self._certainty(segmentation.folded, triggers, segment, start, end)
                 mentions.append(Mention(code, Strength.STATED, certainty, segment, start, end, f"codes/{code}"))
         return tuple(
             sorted(self._longest(mentions), key=lambda mention: (mention.start, -mention.end, mention.concept))
@@ -99,11 +98,14 @@ class MentionReader:
 
     def _longest(self, mentions: Sequence[Mention]) -> Iterator[Mention]:
         """Leave out what is part of the name of something else: "vascular dementia" is not also a dementia."""
-        names = [m for m in mentions if m.strength is Strength.STATED and m.concept not in self._details]
+        names = Near(filter(self._is_name, mentions))
         for mention in mentions:
-            is_name = mention.strength is Strength.STATED and mention.concept not in self._details
-            if not is_name or not any(self._is_part(mention, other) for other in names):
+            near = names(mention.start, mention.end) if self._is_name(mention) else ()
+            if not any(self._is_part(mention, other) for other in near):
                 yield mention
+
+    def _is_name(self, mention: Mention) -> bool:
+        return mention.strength is Strength.STATED and mention.concept not in self._details
 
     def _is_part(self, mention: Mention, other: Mention) -> bool:
         """Whether a mention is a part of the name of something else; of the same in a longer name it is not."""
@@ -125,11 +127,11 @@ class MentionReader:
                     for code in codes:
                         yield code, start, words[last][2]
 
-    def _certainty(self, segmentation: Segmentation, triggers: Sequence[Found], start: int, end: int) -> Certainty:
+    def _certainty(self, folded: str, triggers: Near[Found], segment: int, start: int, end: int) -> Certainty:
         said = {
             Certainty(trigger.row.value)
-            for trigger in triggers
-            if self._reaches(segmentation.folded, trigger, start, end)
+            for trigger in triggers(start, end, reach=_FARTHEST)
+            if trigger.segment == segment and self._reaches(folded, trigger, start, end)
         }
         return next((certainty for certainty in _ORDER if certainty in said), Certainty.CERTAIN)
 
@@ -156,9 +158,10 @@ class MentionReader:
 
 def _in_force(triggers: Sequence[Found]) -> Iterator[Found]:
     """Leave out what is part of a phrase that says nothing of certainty: the "old" of an age."""
-    plain = [trigger for trigger in triggers if trigger.row.value == Certainty.CERTAIN]
+    plain = Near(trigger for trigger in triggers if trigger.row.value == Certainty.CERTAIN)
     for trigger in triggers:
-        if not any(other.start <= trigger.start and trigger.end <= other.end for other in plain):
+        near = plain(trigger.start, trigger.end)
+        if not any(other.start <= trigger.start and trigger.end <= other.end for other in near):
             yield trigger
 
 
