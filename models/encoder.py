@@ -92,7 +92,7 @@ class Encoder:
         scores; alone it has the same in every batch, and on a CPU it costs no more.
         """
         ids = np.array([window.ids], dtype=np.int64)
-        by_token, by_window = self._session.run(None, {"ids": ids, "mask": np.ones_like(ids)})
+        by_token, by_window = self._session.run(None, {"ids": ids})
         return by_token[0], by_window[0]
 
     def _scores(self, pieces: Sequence[Piece], tokens: Sequence[Array], note: Sequence[Array]) -> NoteScores:

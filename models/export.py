@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.scores import Array
-from models.windows import Tokens, batch
+from models.windows import Tokens
 
 if TYPE_CHECKING:
     from models.network import Network
@@ -52,6 +52,8 @@ def prune_vocabulary(source: Path, target: Path) -> list[int]:
 def export(network: "Network", path: Path) -> None:
     """Write a network whose weights are rounded (:meth:`Network.keep_rounded_weights`) as ONNX.
 
+    The file runs one window at a time, without a mask: nothing is padded.
+
     Parameters
     ----------
     network : Network
@@ -65,17 +67,17 @@ def export(network: "Network", path: Path) -> None:
 
     from models.network import BLOCK
 
-    ids = torch.ones(2, 16, dtype=torch.long)
-    axes = {0: "windows", 1: "tokens"}
+    ids = torch.ones(1, 16, dtype=torch.long)
+    axes = {1: "tokens"}
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "network.onnx"
         torch.onnx.export(
             network.eval(),
-            (ids, torch.ones_like(ids)),
+            (ids,),
             str(whole),
-            input_names=["ids", "mask"],
+            input_names=["ids"],
             output_names=["tokens", "note"],
-            dynamic_axes={"ids": axes, "mask": axes, "tokens": axes, "note": {0: "windows"}},
+            dynamic_axes={"ids": axes, "tokens": axes},
             opset_version=OPERATORS,
             dynamo=False,  # the newer exporter needs one more package and gives the same graph
         )
@@ -144,8 +146,8 @@ def _what_enters(name: str, model: Any, tokens: Tokens, notes: Sequence[Sequence
     for number, texts in enumerate(notes):
         windows = tokens.windows(tokens.pieces(texts))
         if len(windows) == 1:
-            ids, mask = batch(windows, tokens.padding)
-            found.append(session.run([name], {"ids": ids, "mask": mask})[0][0])
+            ids = np.array([windows[0].ids], dtype=np.int64)
+            found.append(session.run([name], {"ids": ids})[0][0])
             kept.append(number)
     return np.array(found), kept
 
@@ -184,8 +186,7 @@ def score_with_torch(network: "Network", tokens: Tokens, notes: Sequence[Sequenc
             pieces = tokens.pieces(texts)
             scores = np.zeros((len(pieces), network.segment_head.out_features), dtype=np.float32)
             for window in tokens.windows(pieces):
-                ids, mask = (torch.from_numpy(array) for array in batch([window], tokens.padding))
-                by_token = network(ids, mask)[0][0].numpy()
+                by_token = network(torch.tensor([window.ids]))[0][0].numpy()
                 for segment, first, end in window.spans:
                     scores[segment] = by_token[first:end].mean(axis=0)
             found.append(scores)

@@ -49,12 +49,14 @@ class Network(torch.nn.Module):
         self.segment_head = torch.nn.Linear(size, n_labels)
         self.note_head = torch.nn.Linear(2 * size, n_note)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """Score windows.
 
         Parameters
         ----------
-        ids, mask : Tensor of shape (n_windows, n_tokens)
+        ids : Tensor of shape (n_windows, n_tokens)
+        mask : Tensor of shape (n_windows, n_tokens), optional
+            0 where a window has ended; not needed where none is shorter than another.
 
         Returns
         -------
@@ -62,8 +64,8 @@ class Network(torch.nn.Module):
         note : Tensor of shape (n_windows, n_note)
         """
         hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        most = hidden.masked_fill(mask[:, :, None] == 0, -1e4).amax(dim=1)
-        note = self.note_head(self.dropout(torch.cat([hidden[:, 0], most], dim=1)))
+        seen = hidden if mask is None else hidden.masked_fill(mask[:, :, None] == 0, -1e4)
+        note = self.note_head(self.dropout(torch.cat([hidden[:, 0], seen.amax(dim=1)], dim=1)))
         return self.segment_head(self.dropout(hidden)), note
 
     def freeze(self, layers: int) -> None:

@@ -46,7 +46,7 @@ class Settings:
     ``frozen_layers`` of the encoder stay as they were.
     """
 
-    epochs: int = 5
+    epochs: int = 6
     rounded_epochs: int = 1
     frozen_layers: int = 0
     batch_tokens: int = 800

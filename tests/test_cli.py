@@ -31,7 +31,7 @@ MARKER = "Zebrawood"
 DRILL = "Practiced /r/ words 50x. Tolerated tx well. Continue POC."
 SKILLED = (
     "STG 2: Named 14/20 (70%) pictured nouns given min phonemic cues, up from 8/20 on 5/4. "
-    "SFA used to build retrieval. Errors were semantic paraphasias, pointing to a breakdown at lexical access. "
+    "SFA used to build retrieval. Errors were semantic paraphasias, which suggests a breakdown at lexical access. "
     "Self-corrected 3 of 6 errors. "
     "Needed to order meals at home. Next session fade to a carrier phrase with 2 s delay."
 )

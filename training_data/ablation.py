@@ -11,6 +11,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,23 +44,27 @@ class Variant(NamedTuple):
     mixed: bool = True  # runs of other notes, and notes in short runs
 
 
-FIRST, SECOND = 111, 189  # batches of the training split that were written in the first campaign; in the first two
-PAIRS = 5  # batches of short pieces that were written in the first two
+FIRST, SECOND, THIRD = 111, 189, 216  # batches of the training split that were written until then
+PAIRS, RUNS = 5, 15  # batches of short pieces that were written in the first two campaigns; in the first three
+EARLIER = Settings(epochs=5)
 TEACHER = Settings(epochs=3, rounded_epochs=0, rate=5e-5, head_rate=1e-3, frozen_layers=4)
 VARIANTS: Mapping[str, Variant] = {
     "first campaign, rate 2e-4, 1,600 tokens a step": Variant(
-        Settings(rate=2e-4, batch_tokens=1600, rounded_epochs=0), FIRST, PAIRS, mixed=False
+        replace(EARLIER, rate=2e-4, batch_tokens=1600, rounded_epochs=0), FIRST, PAIRS, mixed=False
     ),
-    "first campaign, rate 1e-4, 800 tokens a step": Variant(Settings(rounded_epochs=0), FIRST, PAIRS, mixed=False),
-    "first two campaigns": Variant(Settings(), SECOND, PAIRS, mixed=False),
-    "first two campaigns, notes mixed and in runs": Variant(Settings(), SECOND, PAIRS),
+    "first campaign, rate 1e-4, 800 tokens a step": Variant(
+        replace(EARLIER, rounded_epochs=0), FIRST, PAIRS, mixed=False
+    ),
+    "first two campaigns": Variant(EARLIER, SECOND, PAIRS, mixed=False),
+    "first two campaigns, notes mixed and in runs": Variant(EARLIER, SECOND, PAIRS),
     "the same, a base of 110 million parameters": Variant(TEACHER, SECOND, PAIRS),  # with --encoder
+    "first three campaigns, notes mixed and in runs": Variant(EARLIER, THIRD, RUNS),
 }
 
 SHIPPED = {
-    "encoder": "all three campaigns, as shipped: the encoder alone",
-    "lexicons": "all three campaigns: the lexicons alone",
-    "both": "all three campaigns, as shipped: encoder and lexicons together",
+    "encoder": "all four campaigns, as shipped: the encoder alone",
+    "lexicons": "all four campaigns: the lexicons alone",
+    "both": "all four campaigns, as shipped: encoder and lexicons together",
 }
 
 

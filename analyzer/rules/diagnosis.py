@@ -279,7 +279,7 @@ UNSPECIFIED_CODE = Rule(
         ),
         example("Dx [[R13.10]]. Oropharyngeal dysphagia. Chin tuck with thin liquids, moderate cues."),
         example("Dx [[I69.920]]. Aphasia after stroke. Named 14 of 20 pictures with moderate phonemic cues."),
-        example("[[Hypernasality. Nares occlusion contrast, moderate cues.]]", diagnoses=("R49.9",)),
+        example("[[Hoarse voice. Resonant voice in phrases, moderate cues.]]", diagnoses=("R49.9",)),
     ),
     silent=(
         # the specific code
