@@ -225,6 +225,8 @@ def card(found: Mapping[str, Any], manifest: artifact.Manifest, ablation: Sequen
                 " read for what it says. The outputs for the whole note are then fitted anew on all notes.",
                 "- Decisions (weights of encoder and lexicons, thresholds, ratings, verdict) were fitted on validation and reserve notes;"
                 " the former therefore look better here than they are. The test and reference notes took no part.",
+                "- The kinds of segments that an earlier encoder read wrongly in the reference notes, without their wording, were"
+                " part of the brief for later notes (datasheet); test notes never were.",
                 f"- Settings: `{json.dumps(training['settings'])}`; libraries: `{json.dumps(training['libraries'])}`.",
             ],
         ),
