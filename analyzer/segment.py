@@ -100,9 +100,12 @@ _LETTER = re.compile(r"([SOAPDIRE])(?:[:/)]|\.(?=[ \t])|[ \t][-–—][ \t]|[ \t
 _INLINE_LETTER = re.compile(r"(?<=[\s.;])(?:[SOAPDIR]|S/O|A/P):(?=[ \t])")
 _STOP = re.compile(r"(?<![.!?])[.!?]++[\"')\]]*+(?=\s)")
 _WORD_BEFORE = re.compile(r"[^\s(\[\"']+$")
+_INITIALS = re.compile(r"[A-Z](?:\.[A-Z])+")
+_LIST_LETTERS = frozenset("abcdefgh")
 _BOX = re.compile(r"\[[ _]?\]|\[[x*\x01]\]|[\x01\x02]|\([ _]\)|(?<![a-z0-9])\(x\)")
 _TERMINAL = re.compile(r"[.!?:;][\"')\]]*$")
 _WRAP_BETWEEN = (50, 132)  # widths at which mail programs and record systems wrap lines
+_LEAST_FILLED = 2
 _LONG_WORDS = 26  # an unpunctuated stretch longer than this is dictation
 _VERY_LONG_WORDS = 60
 
@@ -146,7 +149,7 @@ class Segmenter:
         lines: list[tuple[int, int]] = []
         position, blank = 0, True
         texts = folded.split("\n")
-        width = max((len(line.rstrip(" ")) for line in texts), default=0)
+        width = _wrap_width([line.rstrip(" ") for line in texts])
         for line in texts:
             stripped = line.strip(" ")
             if not stripped:
@@ -155,7 +158,7 @@ class Segmenter:
             else:
                 start = position + line.index(stripped[0])
                 end = start + len(stripped)
-                if lines and not blank and self._continues(text, folded, lines[-1], start, end, width):
+                if width and lines and not blank and self._continues(text, folded, lines[-1], start, end, width):
                     lines[-1] = (lines[-1][0], end)
                 else:
                     lines.append((start, end))
@@ -166,9 +169,7 @@ class Segmenter:
     def _continues(self, text: str, folded: str, last: tuple[int, int], start: int, end: int, width: int) -> bool:
         """Whether a line goes on from the last one: wrapped lines are filled as far as the next word allows."""
         line_start = folded.rfind("\n", last[0], last[1]) + 1 or last[0]
-        first_word = folded[start:end].split(" ", 1)[0]
-        is_filled = last[1] - line_start + 1 + len(first_word) > width - 2
-        if not (is_filled and _WRAP_BETWEEN[0] <= width <= _WRAP_BETWEEN[1]):
+        if not _is_filled(folded[line_start : last[1]], folded[start:end], width):
             return False
         if _BULLET.match(folded, start) or _BOX.match(folded, start):
             return False
@@ -213,15 +214,19 @@ class Segmenter:
         if stop.startswith("."):
             if len(stop.rstrip("\"')]")) > 1:  # an ellipsis trails off
                 return is_upper
-            if word in self._never_ends:
+            written = text[match.start() - len(word) : match.start()]
+            if word in self._never_ends or written == "St" or _INITIALS.fullmatch(written):
                 return False
+            goal = _GOAL_LABEL.match(folded, start)
+            if goal and goal.end() >= match.end():
+                return False  # "Goal 2. Names pictures": a label, as a list number is
             if len(word) == 1 and word.isalpha() and text[match.start() - 1].isupper():
                 # an initial, unless it is a side or a unit that ends the sentence ("too far R. Wife drove")
                 initial = match.start() - 1
                 earlier = text[max(start, initial - 24) : initial].rstrip()
                 return word in "rlfcdi" and earlier[-1:].islower() and is_upper
-            if word.isdigit() and before is not None and before.start() == start:
-                return False  # a list number
+            if (word.isdigit() or word in _LIST_LETTERS) and before is not None and before.start() == start:
+                return False  # a list number or letter
             if word in self._stops:
                 return is_upper
         return is_upper or stop[-1] not in "\"')]"  # the sentence goes on after what was quoted
@@ -297,6 +302,23 @@ class Segmenter:
                 )
             )
         return Segmentation(text=text, segments=tuple(segments), folded="".join(lines))
+
+
+def _is_filled(line: str, following: str, width: int) -> bool:
+    """Whether the next word would not have found room."""
+    return len(line) + 1 + len(following.split(maxsplit=1)[0]) > width - 2
+
+
+def _wrap_width(lines: list[str]) -> int:
+    """The width at which a text was wrapped; 0 where its lines end at will.
+
+    The longest line of any text is filled; a text was wrapped where half of its lines are that do not end a paragraph.
+    """
+    width = max(map(len, lines), default=0)
+    if not _WRAP_BETWEEN[0] <= width <= _WRAP_BETWEEN[1]:
+        return 0
+    filled = [_is_filled(line, after, width) for line, after in pairwise(lines) if line and after.strip()]
+    return width if sum(filled) >= max(_LEAST_FILLED, len(filled) / 2) else 0
 
 
 _BREAKS_OFF = frozenset(

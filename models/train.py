@@ -46,12 +46,12 @@ class Settings:
     ``frozen_layers`` of the encoder stay as they were.
     """
 
-    epochs: int = 6
+    epochs: int = 5
     rounded_epochs: int = 1
     frozen_layers: int = 0
-    batch_tokens: int = 800
-    rate: float = 1e-4
-    head_rate: float = 2e-3
+    batch_tokens: int = 400
+    rate: float = 7e-5
+    head_rate: float = 1.4e-3
     weight_decay: float = 0.01
     warm_up: float = 0.1
     note_weight: float = 0.3

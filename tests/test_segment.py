@@ -44,6 +44,11 @@ def test_fold_gives_lower_case_ascii_character_for_character(text, folded):
         ("Signed M. Trujillo CCC-SLP", ["Signed M. Trujillo CCC-SLP"]),
         ("Started too far R. Wife drove.", ["Started too far R.", "Wife drove."]),
         ("Up 3.5 s. cont poc", ["Up 3.5 s.", "cont poc"]),
+        ("Seen with J.T. Worked on verbs.", ["Seen with J.T. Worked on verbs."]),
+        ("From St. Anne's. Tired.", ["From St. Anne's.", "Tired."]),
+        ("Read p. 14 aloud. Tired.", ["Read p. 14 aloud.", "Tired."]),
+        ("Goal 2. Names pictures. Met.", ["Goal 2. Names pictures.", "Met."]),
+        ("b. Reads labels. Met.", ["b. Reads labels.", "Met."]),
         # telegraphic shorthand goes on in lower case
         ("named 8/10 pics. needed help. cont poc.", ["named 8/10 pics.", "needed help.", "cont poc."]),
         # the sentence goes on after a quotation
@@ -75,6 +80,11 @@ def test_segment_joins_lines_that_were_wrapped(quotes):
 
 def test_segment_keeps_short_lines_apart_although_the_next_begins_in_lower_case(quotes):
     assert quotes("named 8 of 10\nneeded help twice\ncont poc") == ["named 8 of 10", "needed help twice", "cont poc"]
+
+
+def test_segment_keeps_the_longest_line_apart_where_the_others_end_at_will(quotes):
+    lines = ["tablet cards, asked for juice and crackers by himself at the kitchen counter", "sister there", "no cues"]
+    assert quotes("\n".join(lines)) == lines
 
 
 def test_segment_splits_dictation_without_punctuation_into_thoughts(quotes):

@@ -44,10 +44,11 @@ class Variant(NamedTuple):
     mixed: bool = True  # runs of other notes, and notes in short runs
 
 
-FIRST, SECOND, THIRD = 111, 189, 216  # batches of the training split that were written until then
+FIRST, SECOND, THIRD, FOURTH = 111, 189, 216, 282  # batches of the training split that were written until then
 PAIRS, RUNS = 5, 15  # batches of short pieces that were written in the first two campaigns; in the first three
-EARLIER = Settings(epochs=5)
-TEACHER = Settings(epochs=3, rounded_epochs=0, rate=5e-5, head_rate=1e-3, frozen_layers=4)
+EARLIER = Settings(epochs=5, batch_tokens=800, rate=1e-4, head_rate=2e-3)
+SHORT = replace(EARLIER, epochs=3, rounded_epochs=0)
+TEACHER = replace(SHORT, rate=5e-5, head_rate=1e-3, frozen_layers=4)
 VARIANTS: Mapping[str, Variant] = {
     "first campaign, rate 2e-4, 1,600 tokens a step": Variant(
         replace(EARLIER, rate=2e-4, batch_tokens=1600, rounded_epochs=0), FIRST, PAIRS, mixed=False
@@ -59,12 +60,17 @@ VARIANTS: Mapping[str, Variant] = {
     "first two campaigns, notes mixed and in runs": Variant(EARLIER, SECOND, PAIRS),
     "the same, a base of 110 million parameters": Variant(TEACHER, SECOND, PAIRS),  # with --encoder
     "first three campaigns, notes mixed and in runs": Variant(EARLIER, THIRD, RUNS),
+    "first four campaigns, notes mixed and in runs": Variant(replace(EARLIER, epochs=6), FOURTH),
+    "first two campaigns, mixed, three epochs": Variant(SHORT, SECOND, PAIRS),
+    "the same, rate 7e-5, 400 tokens a step": Variant(
+        replace(SHORT, batch_tokens=400, rate=7e-5, head_rate=1.4e-3), SECOND, PAIRS
+    ),
 }
 
 SHIPPED = {
-    "encoder": "all four campaigns, as shipped: the encoder alone",
-    "lexicons": "all four campaigns: the lexicons alone",
-    "both": "all four campaigns, as shipped: encoder and lexicons together",
+    "encoder": "all five campaigns, as shipped: the encoder alone",
+    "lexicons": "all five campaigns: the lexicons alone",
+    "both": "all five campaigns, as shipped: encoder and lexicons together",
 }
 
 
