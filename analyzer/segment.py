@@ -88,7 +88,7 @@ class Segmentation:
     folded: str
 
 
-_BULLET = re.compile(r"(?:[-*>~+]+|o(?=\s)|\(?\d{1,2}[.)]|[a-h][.)])[ \t]+")
+_BULLET = re.compile(r"(?:[-*>~+]+|o(?=\s)|(\(?\d{1,2}[.)]|[a-h][.)]))[ \t]+")
 _GOAL_LABEL = re.compile(
     r"(?:(?:(?:short|long)[- ]term )?(?:goals?|stgs?|ltgs?|stos?|ltos?|g|iep goals?) ?(?:area )?#?\d{1,2}[a-d]?"
     r"(?:[.,/-]\d{1,2})?(?: ?\([^()\n]{1,60}\))? ?(?:[:.)=>-]+|(?= ))"
@@ -268,10 +268,12 @@ class Segmenter:
         segments: list[Segment] = []
         current = Section.BODY
         for start, end, starts_line in spans:
-            body = start
             bullet = _BULLET.match(folded, start, end)
+            body = start
             if bullet and starts_line and bullet.end() < end:
                 body = bullet.end()
+                if bullet[1]:  # the number of a list item belongs to the list, not to what the item says
+                    start = body
             section, after = self._heading(text, folded, body, end)
             own = current
             if section is not None:

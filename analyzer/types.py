@@ -349,11 +349,11 @@ class Segment:
     index : int
         Position among the note's segments, from 0.
     start, end : int
-        Offsets without surrounding white space.
+        Offsets without surrounding white space, and without the number of a list item.
     section : Section
         The section it stands in.
     body_start : int
-        Offset after a bullet, number, check box or section heading on the same line; ``start`` where there is none.
+        Offset after a bullet, check box or section heading on the same line; ``start`` where there is none.
     is_unticked : bool
         The line is a check box that was left empty.
     is_heading : bool

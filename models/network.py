@@ -33,10 +33,17 @@ class Network(torch.nn.Module):
         n_note: int,
         *,
         dropout: float = 0.1,
+        attention_dropout: float = 0.0,
         vocabulary: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        self.encoder: Any = AutoModel.from_pretrained(encoder, dtype=torch.float32, add_pooling_layer=False)
+        self.encoder: Any = AutoModel.from_pretrained(
+            encoder,
+            dtype=torch.float32,
+            add_pooling_layer=False,
+            attn_implementation="eager",  # on a processor the faster one to learn with
+            attention_probs_dropout_prob=attention_dropout,
+        )
         # Half of the parameters of a small encoder, and little to learn for them from a few thousand notes. What never
         # changes may as well be learned with as it is shipped.
         embeddings = self.encoder.embeddings

@@ -73,6 +73,12 @@ def test_two_annotators_agree_on_each_label(figures, label):
     assert found["f1"] >= 0.85
 
 
+@pytest.mark.parametrize("label", Label)
+def test_two_readers_decide_the_hard_labels_alike(figures, label):
+    assert figures["agreement_on_hard"][label]["segments"] >= 30
+    assert figures["agreement_on_hard"][label]["f1"] >= 0.8
+
+
 def test_learning_curve_says_which_notes_each_point_was_made_with():
     points = json.loads(build.CURVE.read_text(encoding="utf-8"))["curve"]
     assert [len(point["training_data_sha256"]) for point in points] == [64] * len(points)

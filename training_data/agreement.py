@@ -5,7 +5,8 @@
 both. These are the labels before any adjudication; what was decided stands in the note itself.
 
 A label on which the two agreed too little was decided anew for all notes, by a sharper rule, segment by segment.
-``relabelled.jsonl`` holds a sample of those decisions, each made once more by someone who had not seen the first.
+``relabelled.jsonl`` holds a sample of those decisions, each made once more by someone who had not seen the first. Those
+of ``round`` 2 are of the labels on which the encoder and the author differed most.
 """
 
 from collections import Counter
@@ -25,9 +26,12 @@ def read() -> list[Record]:
     return list(read_lines(DOUBLE))
 
 
-def read_again() -> list[Record]:
-    """The sample of segments whose label was decided anew."""
-    return list(read_lines(AGAIN))
+def read_again() -> dict[int, list[Record]]:
+    """The samples of segments whose label was decided anew, by the round of decisions they are of: 1 or 2."""
+    rounds: dict[int, list[Record]] = {1: [], 2: []}
+    for decision in read_lines(AGAIN):
+        rounds[decision.get("round", 1)].append(decision)
+    return rounds
 
 
 def label_agreement(double: Sequence[Record]) -> dict[str, dict[str, float]]:

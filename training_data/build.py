@@ -116,12 +116,13 @@ def _only_once(sets: Sequence[frozenset[tuple[str, ...]]]) -> float:
 
 def figures(by_split: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
     """All that the datasheet states of the notes and of the agreement on them."""
-    double = agreement.read()
+    double, again = agreement.read(), agreement.read_again()
     found = {
         **count(by_split),
         "agreement": agreement.note_agreement(double),
         "label_agreement": agreement.label_agreement(double),
-        "agreement_again": agreement.agreement_again(agreement.read_again()),
+        "agreement_again": agreement.agreement_again(again[1]),
+        "agreement_on_hard": agreement.agreement_again(again[2]),
     }
     return dict(rounded(found))
 
@@ -140,14 +141,14 @@ def tables(found: Mapping[str, Any], curve: Mapping[str, Any]) -> dict[str, str]
             ],
         ),
         "labels": markdown(
-            ("label", *found["splits"], "all", "agreement (F1)", "after relabelling"),
+            ("label", *found["splits"], "all", "agreement (F1)", "after relabelling", "hard ones"),
             [
                 (
                     label,
                     *(s["labels"][label] for s in found["splits"].values()),
                     found["labels"][label],
                     found["label_agreement"][label]["f1"],
-                    found["agreement_again"].get(label, {}).get("f1", ""),
+                    *(found[key].get(label, {}).get("f1", "") for key in ("agreement_again", "agreement_on_hard")),
                 )
                 for label in LABELS
             ],

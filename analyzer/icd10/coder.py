@@ -185,8 +185,8 @@ class Coder:
         decisions = self._model.decisions
         calibrated = self._calibrated(reading)
         none = logistic(decisions["none"], {"log_odds": log_odds(reading.none)})
-        if not calibrated or calibrated[0][0] < none:
-            return ()
+        if not calibrated or (calibrated[0][0] < none and not calibrated[0][1].spans):
+            return ()  # what the text names outright is suggested all the same
         kept = [(p, candidate) for p, candidate in calibrated[:_MOST] if p >= decisions["least"]]
         words = {candidate.code: self._evidence(candidate, reading) for _, candidate in kept}
         recorded = {typed.code for typed in reading.typed}

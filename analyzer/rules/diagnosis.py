@@ -30,7 +30,7 @@ _OTHER = "Other "  # begins the titles of codes that are no more specific than a
 # By the notes of split train: with less, words that only resemble those of a disorder set the rules off. The last two
 # are of the typed code itself: below them its words do not make up for what is said of it.
 _LIKELY = 0.7  # probability from which a code counts as supported by the words
-_HARDLY, _UNSUPPORTED = 0.85, 0.1
+_HARDLY, _UNSUPPORTED = 0.9, 0.1
 
 
 def _once(reading: Reading) -> tuple[TypedCode, ...]:

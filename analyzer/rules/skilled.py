@@ -281,7 +281,7 @@ ACCURACY_WITHOUT_CUEING = Rule(
         example("Aphasia after stroke. Naming accuracy was [[70%]] in 20 trials. Continue POC."),
         example(
             "Speech sound disorder, age 7.\nGoals:\nPt will produce /r/ in words with 90% accuracy given min "
-            "verbal cues.\nO: Tolerated treatment well. Produced initial /r/ in words with [[80%]] accuracy."
+            "verbal cues.\nO: Tolerated treatment well. Initial /r/ in words: [[80%]] accuracy."
         ),
         example(
             "Language therapy, age 6. Goal 1: needed min verbal cues to name opposites. Goal 2: followed two-step "
@@ -1124,17 +1124,17 @@ GOALS_WITHOUT_RESULTS = Rule(
     since="0.1.0",
     fires=(
         example(
-            "Aphasia after stroke. Tolerated treatment well.\nGoals:\n[[1. Pt will name 20 objects with 90% "
+            "Aphasia after stroke. Tolerated treatment well.\nGoals:\n1. [[Pt will name 20 objects with 90% "
             "accuracy given min cues.\n2. Pt will follow directions with 80% accuracy given min cues.]]\nPlan: "
             "Continue POC."
         ),
         example(
-            "Student seen in the speech room. Flash cards x 20.\nGoals:\n[[1. Student will produce /r/ in words "
+            "Student seen in the speech room. Flash cards x 20.\nGoals:\n1. [[Student will produce /r/ in words "
             "with 90% accuracy given min cues.\n2. Student will produce /r/ in sentences with 80% "
             "accuracy.]]\nPlan: Continue POC."
         ),
         example(
-            "Student attended for 30 minutes.\nGoals:\n[[1. Student will name 20 objects with 90% accuracy.\n2. "
+            "Student attended for 30 minutes.\nGoals:\n1. [[Student will name 20 objects with 90% accuracy.\n2. "
             "Student will follow two-step directions with 80% accuracy.]]"
         ),
     ),
