@@ -4,7 +4,7 @@
     python -m training_data.train --decide      only fit the decisions anew, without torch
 
 ``cuewise train`` runs this from a checkout. The same notes, seed and machine give the same artifact. Needs the
-``train`` extra; on two processors it takes well under an hour.
+``train`` extra; on two processors it takes about an hour and a half.
 """
 
 import argparse

@@ -28,7 +28,8 @@ _DISORDERS = frozenset({"treating", "symptom", "manifest"})
 _UNTREATED = frozenset({"etiology", "status", "history"})
 _OTHER = "Other "  # begins the titles of codes that are no more specific than an unspecified one
 # By the notes of split train: with less, words that only resemble those of a disorder set the rules off. The last two
-# are of the typed code itself: below them its words do not make up for what is said of it.
+# are of the typed code itself: below them its words do not make up for what is said of it. Too few notes call a code
+# uncertain to choose the first of these on; it is set by the rule's own examples.
 _LIKELY = 0.7  # probability from which a code counts as supported by the words
 _HARDLY, _UNSUPPORTED = 0.9, 0.1
 

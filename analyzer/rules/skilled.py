@@ -309,7 +309,8 @@ ACCURACY_WITHOUT_CUEING = Rule(
         ),
     ),
     known_limits="Silent once an interpretation of the result stands anywhere in the note, and where a cue stands "
-    "beside the score or under the same goal; a cue elsewhere is taken to be meant for it unless most scores lack one.",
+    "beside the score or under the same goal; a cue elsewhere is taken to be meant for it unless most scores lack one. "
+    "A score that is worded like the goal above it may be read as the goal's criterion.",
     check=_accuracy_without_cueing,
 )
 
